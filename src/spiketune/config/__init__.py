@@ -1,0 +1,1 @@
+"""Files: ranges inside YAML, checked models, loading and overrides."""

@@ -1,0 +1,202 @@
+"""The checked model of a trial section that trains a network (`trial:` with `network:`)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """A part of a configuration: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Validation(Section):
+    """How the validation split is taken from the training data.
+
+    `last` takes the last samples by index, `stratified` draws within each class,
+    `group` holds out whole groups (speakers, subjects).
+    """
+
+    share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    kind: Literal["stratified", "last", "group"] = "stratified"
+    group: str | None = None
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _group_named(self) -> Validation:
+        if (self.kind == "group") != (self.group is not None):
+            raise ValueError("`group:` names the grouping, and goes with `kind: group`")
+        return self
+
+
+class Dataset(Section):
+    """Which data, and how they become spikes over `steps` time steps.
+
+    Encodings: `constant` feeds the value as a current at every step, `rate` draws a
+    Bernoulli spike per step with the value as probability, `latency` gives one spike, the
+    earlier the larger the value.
+    """
+
+    name: str
+    root: str | None = None
+    encoding: Literal["constant", "rate", "latency"] = "constant"
+    steps: Annotated[int, Field(ge=1)] = 25
+    dt_ms: Annotated[float, Field(gt=0.0)] | None = None
+    validation: Validation = Validation()
+
+
+class Silence(Section):
+    """Stop a silent network early, and the constraint `silence` that goes with it.
+
+    A training sample is silent if the output layer emits fewer than `min_spikes` spikes.
+    """
+
+    min_spikes: Annotated[int, Field(ge=1)] = 5
+    share: Share = 0.03
+
+
+class SpikeGradient(Section):
+    """Stand-in for the derivative of the spike."""
+
+    name: Literal["atan"] = "atan"
+    alpha: Annotated[float, Field(gt=0.0)] = 2.0
+
+
+class Neuron(Section):
+    """Leaky integrate-and-fire with delayed subtractive reset.
+
+    `beta` is the decay per step, or `uniform`: one decay per neuron, drawn from U(0, 1).
+    Instead of `beta`, `tau_mem_ms` gives the time constant; the data set's `dt_ms` turns it
+    into a decay, so that a searched number of steps does not change it silently.
+    """
+
+    kind: Literal["lif"] = "lif"
+    beta: Annotated[float, Field(ge=0.0, le=1.0)] | Literal["uniform"] | None = None
+    tau_mem_ms: Annotated[float, Field(gt=0.0)] | None = None
+    learn_beta: bool = False
+    threshold: Annotated[float, Field(gt=0.0)] = 1.0
+    spike_gradient: SpikeGradient = SpikeGradient()
+
+    @model_validator(mode="after")
+    def _one_time_constant(self) -> Neuron:
+        if self.beta is not None and self.tau_mem_ms is not None:
+            raise ValueError("give `beta` or `tau_mem_ms`, not both")
+        return self
+
+
+class Layer(Section):
+    """One entry of the layer list; `repeat` copies it (0 leaves it out)."""
+
+    name: str | None = None
+    dense: Annotated[int, Field(ge=1)] | Literal["classes"]
+    neuron: dict[str, Any] = {}
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    repeat: Annotated[int, Field(ge=0)] = 1
+
+
+class Network(Section):
+    """The layers from input to output, with the neuron that is every layer's default."""
+
+    neuron: Neuron = Neuron()
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
+
+    def neuron_of(self, layer: Layer) -> Neuron:
+        """The layer's neuron: its own keys over the default's."""
+        merged = self.neuron.model_dump(exclude_unset=True)
+        if {"beta", "tau_mem_ms"} & layer.neuron.keys():
+            merged.pop("beta", None)
+            merged.pop("tau_mem_ms", None)
+        return Neuron.model_validate({**merged, **layer.neuron})
+
+    @model_validator(mode="after")
+    def _layers_fit(self) -> Network:
+        for index, layer in enumerate(self.layers):
+            last = index == len(self.layers) - 1
+            if last and (layer.dense != "classes" or layer.repeat != 1):
+                raise ValueError("the last layer must be the output: `dense: classes`, no repeat")
+            if not last and layer.dense == "classes":
+                raise ValueError(f"layers.{index}: only the last layer may have `dense: classes`")
+            self.neuron_of(layer)
+        return self
+
+
+class Optimizer(Section):
+    """The optimiser and its settings; `momentum` belongs to `sgd`, `betas` to `adam`."""
+
+    name: Literal["adam", "sgd"] = "adam"
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
+        0.9,
+        0.999,
+    )
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    nesterov: bool = False
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Optimizer:
+        if self.nesterov and not self.momentum > 0:
+            raise ValueError("`nesterov` needs `momentum` > 0")
+        return self
+
+
+class Scheduler(Section):
+    """How the learning rate changes from epoch to epoch."""
+
+    name: Literal["step", "multistep", "exponential", "cosine"]
+    gamma: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    step_size: Annotated[int, Field(ge=1)] = 10
+    milestones: tuple[int, ...] = ()
+
+
+class Loss(Section):
+    """`count_mse`: squared distance of each class's spike count from a target count;
+    `rate_cross_entropy`: cross-entropy of the output at every step, averaged over steps."""
+
+    name: Literal["count_mse", "rate_cross_entropy"] = "rate_cross_entropy"
+    correct_rate: Share = 0.8
+    incorrect_rate: Share = 0.2
+
+
+class Patience(Section):
+    """Stop when `batches` batches in a row, after the first epoch, did not improve the
+    training loss by the share `improvement` of the best so far."""
+
+    batches: Annotated[int, Field(ge=1)] = 300
+    improvement: Share = 0.05
+
+
+class Training(Section):
+    """How long and by what rule the weights are trained."""
+
+    epochs: Annotated[int, Field(ge=1)] = 10
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    optimizer: Optimizer = Optimizer()
+    scheduler: Scheduler | None = None
+    loss: Loss = Loss()
+    patience: Patience | None = None
+
+
+class TrainingTrial(Section):
+    """A trial section that describes one training completely."""
+
+    device: Device = "auto"
+    dataset: Dataset
+    silence: Silence | None = None
+    network: Network
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _time_constants_have_a_step(self) -> TrainingTrial:
+        for layer in self.network.layers:
+            neuron = self.network.neuron_of(layer)
+            if neuron.tau_mem_ms is not None and self.dataset.dt_ms is None:
+                raise ValueError("`tau_mem_ms` needs `dataset.dt_ms`")
+        return self

@@ -1,0 +1,113 @@
+"""The trial as an objective sees it: parameters in, reports and metrics out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from spiketune.errors import InputError
+from spiketune.messages import Ended, Job, Report
+
+
+class Trial:
+    """One attempt at one configuration, handed to the objective.
+
+    A function objective takes it and returns a number (one objective) or a mapping
+    metric -> number::
+
+        def train(trial: spiketune.Trial) -> dict[str, float]:
+            for epoch in range(1, 11):
+                accuracy = step(trial.params["learning_rate"])
+                trial.report(epoch, validation_accuracy=accuracy)
+                if trial.should_stop():
+                    break
+            return {"validation_accuracy": accuracy}
+
+    Attributes:
+        params: The values asked, by parameter name.
+        number: Trial number within the study.
+        attempt: 1 for the first try at this trial.
+        seed: Seed of this trial; the same for every attempt.
+        study_seed: Seed shared by all trials of the study (validation draws).
+        section: The trial section of the configuration, every range replaced by its value.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        send: Callable[[Report], None] = lambda report: None,
+        stop_requested: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.params: Mapping[str, Any] = dict(job.params)
+        self.number = job.number
+        self.attempt = job.attempt
+        self.seed = job.seed
+        self.study_seed = job.study_seed
+        self.section: Mapping[str, Any] = job.section
+        self._checkpoint_folder = Path(job.checkpoint_folder)
+        self._send = send
+        self._stop_requested = stop_requested
+        self._started_s = time.monotonic()
+        self._constraints: dict[str, float] = {}
+        self._details: dict[str, Any] = {}
+        self._ended: Ended = "finished"
+        self._fidelity: float | None = None
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        """Folder for checkpoints, kept between the attempts of this trial; made on first use."""
+        self._checkpoint_folder.mkdir(parents=True, exist_ok=True)
+        return self._checkpoint_folder
+
+    def report(self, fidelity: float, **metrics: float) -> None:
+        """Report measurements after `fidelity` (say, epochs) of the training.
+
+        Raises:
+            InputError: If the fidelity is not a positive number.
+        """
+        if not (math.isfinite(fidelity) and fidelity > 0):
+            raise InputError(f"report: the fidelity must be a number > 0, got {fidelity!r}")
+        self._fidelity = fidelity
+        values = {name: float(value) for name, value in metrics.items()}
+        self._send(Report(self.number, self.attempt, fidelity, values))
+
+    def should_stop(self) -> bool:
+        """Whether to write a checkpoint and return now (a signal, or the asker said so)."""
+        return self._stop_requested()
+
+    def set_constraint(self, name: str, value: float) -> None:
+        """Set a constraint of this trial, met when `value <= 0`.
+
+        Raises:
+            InputError: If the value is not a finite number.
+        """
+        number = float(value)
+        if not math.isfinite(number):
+            raise InputError(f"constraint '{name}': must be a finite number, got {value!r}")
+        self._constraints[name] = number
+
+    def end(self, ended: Ended) -> None:
+        """Say how the trial ended, if not at its full length (`stopped`, `silent`)."""
+        self._ended = ended
+
+    def note(self, **details: Any) -> None:
+        """Keep JSON-able facts in the record beside the metrics (seconds per phase, ...)."""
+        self._details.update(details)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since this attempt started."""
+        return time.monotonic() - self._started_s
+
+    @property
+    def outcome(self) -> tuple[Mapping[str, float], Ended, float | None, Mapping[str, Any]]:
+        """Constraints, way of ending, last fidelity and details, for the worker."""
+        return self._constraints, self._ended, self._fidelity, self._details
+
+
+class Preempted(Exception):  # noqa: N818 -- an event that the objective obeys, not an error
+    """Raised by an objective that wrote its checkpoint and leaves before its end."""
