@@ -21,10 +21,11 @@ class Validation(Section):
     """How the validation split is taken from the training data.
 
     `last` takes the last samples by index, `stratified` draws within each class,
-    `group` holds out whole groups (speakers, subjects).
+    `group` holds out whole groups (speakers, subjects). `share` is that of the labelled data
+    that are not test data; without it the data set's usual one is taken (0.2 for most).
     """
 
-    share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    share: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
     kind: Literal["stratified", "last", "group"] = "stratified"
     group: str | None = None
     seed: int = 0
@@ -121,6 +122,8 @@ class Network(Section):
             last = index == len(self.layers) - 1
             if last and (layer.dense != "classes" or layer.repeat != 1):
                 raise ValueError("the last layer must be the output: `dense: classes`, no repeat")
+            if last and layer.dropout > 0:
+                raise ValueError(f"layers.{index}: the output layer must have no `dropout`")
             if not last and layer.dense == "classes":
                 raise ValueError(f"layers.{index}: only the last layer may have `dense: classes`")
             self.neuron_of(layer)

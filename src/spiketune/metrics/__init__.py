@@ -1,1 +1,1 @@
-""""""
+"""What is measured on the activity of a network."""

@@ -1,1 +1,1 @@
-""""""
+"""Spiking networks over time: neurons, layers, networks and encodings, usable alone."""

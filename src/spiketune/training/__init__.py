@@ -1,1 +1,1 @@
-""""""
+"""Training a spiking network, without knowing of studies."""

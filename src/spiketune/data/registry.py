@@ -1,0 +1,123 @@
+"""Data sets by name, and the only ways to their splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Final
+
+from spiketune.config.training import Dataset
+from spiketune.data.splits import Labelled, Splits, TestPermit, check_permit, split
+from spiketune.errors import ConfigError, DatasetError, UnknownNameError
+
+ENTRY_POINTS: Final = "spiketune.datasets"
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is being fetched, bytes so far, and bytes in all where known."""
+
+
+def no_progress(name: str, done: int, total: int | None) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """What a data set brings; third parties register one by entry point.
+
+    Attributes:
+        name: As in `trial.dataset.name`.
+        summary: One line for a person.
+        labelled: All samples that are not test samples.
+        test: The test samples; called through `load_test` only.
+        validation: The data set's own validation split, if it has one.
+        usual_share: Share taken off for validation where the configuration gives none.
+        prepare: Fetches and converts, so that loading is quick and needs no network.
+    """
+
+    name: str
+    summary: str
+    labelled: Callable[[Dataset], Labelled]
+    test: Callable[[Dataset], Labelled]
+    validation: Callable[[Dataset], Labelled] | None = None
+    usual_share: float = 0.2
+    prepare: Callable[[Dataset, Progress], None] | None = None
+
+
+def _builtin() -> dict[str, DataSet]:
+    from spiketune.data.digits import DIGITS
+    from spiketune.data.mnist import MNIST
+    from spiketune.data.yin_yang import YIN_YANG
+
+    return {data_set.name: data_set for data_set in (DIGITS, MNIST, YIN_YANG)}
+
+
+def datasets() -> Mapping[str, DataSet]:
+    """Every data set there is: ours, then those of installed packages."""
+    known = _builtin()
+    for entry in entry_points(group=ENTRY_POINTS):
+        if entry.name not in known:
+            known[entry.name] = entry.load()
+    return known
+
+
+def get_dataset(name: str) -> DataSet:
+    """The data set of that name.
+
+    Raises:
+        UnknownNameError: If there is none.
+    """
+    known = _builtin()
+    if name not in known:
+        known = dict(datasets())
+    if name not in known:
+        raise UnknownNameError("data set", name, known)
+    return known[name]
+
+
+def prepare(config: Dataset, progress: Progress = no_progress) -> None:
+    """Fetch, check and convert a data set, so that workers load it in milliseconds.
+
+    Raises:
+        UnknownNameError: If there is no such data set.
+        DatasetError: If its files are missing, cut short or wrong.
+        ConfigError: If its validation split cannot be taken as configured.
+    """
+    data_set = get_dataset(config.name)
+    if data_set.prepare is not None:
+        data_set.prepare(config, progress)
+    load(config)
+
+
+def load(config: Dataset) -> Splits:
+    """Training and validation split; opens no test file.
+
+    Raises:
+        UnknownNameError: If there is no such data set.
+        DatasetError: If its files are missing, cut short or wrong.
+        ConfigError: If its validation split cannot be taken as configured.
+    """
+    data_set = get_dataset(config.name)
+    if data_set.validation is None:
+        return split(data_set.labelled(config), config.validation, data_set.usual_share)
+    if config.validation.share is not None or config.validation.kind != "stratified":
+        raise ConfigError(
+            "trial.dataset.validation",
+            f"'{config.name}' has a validation split of its own; leave this section out",
+        )
+    train, validation = data_set.labelled(config), data_set.validation(config)
+    return Splits(train, validation, int(train.labels.max()) + 1)
+
+
+def load_test(config: Dataset, permit: TestPermit) -> Labelled:
+    """The test split, for one who holds a permit.
+
+    Raises:
+        TestSplitError: If `permit` is anything but a journalled permit.
+        DatasetError: If its files are missing, cut short or wrong.
+    """
+    check_permit(permit)
+    test = get_dataset(config.name).test(config)
+    if not len(test):
+        raise DatasetError(f"the data set '{config.name}' has no test samples")
+    return test

@@ -1,0 +1,37 @@
+"""Operations a network needs, counted as NeuroBench does.
+
+A weight is used when its input is not zero; weights that are zero cost nothing, and neither
+do biases. Inputs that are spikes cost an accumulate (AC) a weight, analogue inputs a
+multiply-accumulate (MAC) a weight, at every time step.
+
+Source: Yik et al. (2025), "The neurobench framework for benchmarking neuromorphic computing
+algorithms and systems", arXiv:2304.04640.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def effective_operations(input_counts: Tensor, weight: Tensor) -> int:
+    """Number of operations of one dense layer.
+
+    Args:
+        input_counts: How often each input was not zero, over samples and time steps, (N_in,).
+        weight: (N, N_in).
+
+    Returns:
+        Sum over the inputs of count times number of weights that are not zero.
+    """
+    fan_out = weight.count_nonzero(dim=0)
+    return int((input_counts.long() * fan_out).sum())
+
+
+def activation_sparsity(n_spikes: int, n_possible: int) -> float:
+    """Share of neuron outputs that are zero.
+
+    Args:
+        n_spikes: Spikes of all neurons, samples and time steps.
+        n_possible: Number of neurons times samples times time steps.
+    """
+    return 1.0 - n_spikes / n_possible

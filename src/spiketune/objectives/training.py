@@ -1,0 +1,192 @@
+"""Trials that train a network: the built-in objective, and `retrain`'s training and test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from spiketune.config.training import TrainingTrial
+from spiketune.data.registry import load, load_test
+from spiketune.data.splits import TestPermit, check_permit
+from spiketune.errors import ConfigError, TrialError
+from spiketune.objectives.trial import Preempted, Trial
+from spiketune.training import checkpoint as checkpoints
+from spiketune.training.batches import DeviceData
+from spiketune.training.checkpoint import Checkpoint
+from spiketune.training.evaluation import evaluate
+from spiketune.training.progress import Metrics
+from spiketune.training.trainer import Outcome, Trainer
+
+CHECKPOINT_FILE: Final = "checkpoint.safetensors"
+NETWORK_FILE: Final = "network.safetensors"
+PREDICTIONS_FILE: Final = "predictions.npz"
+REPORTED: Final = (
+    "validation_accuracy",
+    "validation_loss",
+    "train_accuracy",
+    "train_loss",
+    "spikes_per_sample",
+    "silent_share",
+)
+
+
+def train(trial: Trial) -> Mapping[str, float]:
+    """Train the network of a trial section, reporting after each epoch.
+
+    Goes on from the trial's checkpoint if there is one. Sets the constraint `silence` where
+    the section has `silence:`.
+
+    Returns:
+        The metrics of the last epoch, with `n_parameters` and `cost_s`.
+
+    Raises:
+        Preempted: If asked to stop; the checkpoint holds the epochs done.
+        TrialError: If the loss is not finite (`nan`) or memory runs out (`oom`).
+        ConfigError: If the section is not a valid training.
+        DatasetError: If the data are not there.
+        DeviceError: If the device is not there.
+    """
+    config = checked_section(trial.section)
+    started_s = time.perf_counter()
+    splits = load(config.dataset)
+
+    def report(epoch: int, metrics: Metrics) -> None:
+        trial.report(epoch, **{name: metrics[name] for name in REPORTED})
+
+    with _memory_errors_named():
+        trainer = Trainer(
+            config,
+            splits,
+            seed=trial.seed,
+            study_seed=trial.study_seed,
+            checkpoint=trial.checkpoint_dir / CHECKPOINT_FILE,
+            on_epoch=report,
+            should_stop=trial.should_stop,
+        )
+        load_s = time.perf_counter() - started_s
+        n_before = trainer.resume()
+        outcome = trainer.run()
+    progress = outcome.progress
+    trial.note(
+        load_s=load_s,
+        train_s=progress.train_s,
+        validation_s=progress.validation_s,
+        lost_s=progress.lost_s,
+        firing_rates=dict(progress.firing_rates),
+        epochs=progress.epochs_done,
+        stopped_by=progress.stopped_by,
+        device=trainer.device.type,
+        torch=torch.__version__,
+    )
+    if outcome.ended == "interrupted":
+        raise Preempted
+    if n_before == progress.epochs_done:  # the checkpoint held the end: tell it again
+        report(n_before, outcome.metrics)
+    if progress.silence is not None:
+        trial.set_constraint("silence", progress.silence)
+    if outcome.ended == "silent":
+        trial.end("silent")
+    return outcome.metrics
+
+
+def train_and_test(
+    section: Mapping[str, Any],
+    *,
+    seed: int,
+    study_seed: int,
+    permit: TestPermit,
+    folder: Path,
+    on_epoch: Callable[[int, Metrics], None] = lambda epoch, metrics: None,
+) -> tuple[Mapping[str, float], NDArray[np.int64]]:
+    """Train once from the beginning, then measure on the test split.
+
+    Args:
+        section: The trial section, every leaf fixed.
+        seed: Of this training.
+        study_seed: Of the encodings that all trainings share.
+        permit: Leave to open the test split.
+        folder: Gets the weights (`network.safetensors`) and `predictions.npz`, which holds
+            `predictions` and `labels`, (n,) each.
+        on_epoch: Called with the number of epochs done and the metrics after each of them.
+
+    Returns:
+        The metrics, with `test_accuracy` and `test_loss`; and the predicted classes, (n,).
+
+    Raises:
+        TestSplitError: If `permit` is anything but a journalled permit.
+        TrialError: If the loss is not finite (`nan`) or memory runs out (`oom`).
+        ConfigError: If the section is not a valid training.
+        DatasetError: If the data are not there.
+        DeviceError: If the device is not there.
+    """
+    check_permit(permit)
+    config = checked_section(section)
+    with _memory_errors_named():
+        trainer = Trainer(
+            config, load(config.dataset), seed=seed, study_seed=study_seed, on_epoch=on_epoch
+        )
+        outcome = trainer.run()
+        test = load_test(config.dataset, permit)
+        data = DeviceData(test, trainer.device)
+        found = evaluate(trainer.network, data, config, study_seed=study_seed, split="test")
+    metrics = {
+        **outcome.metrics,
+        "test_accuracy": found.metrics["accuracy"],
+        "test_loss": found.metrics["loss"],
+    }
+    _save_network(folder / NETWORK_FILE, trainer, config, outcome)
+    np.savez_compressed(
+        folder / PREDICTIONS_FILE,
+        allow_pickle=False,
+        predictions=found.predictions,
+        labels=test.labels,
+    )
+    return metrics, found.predictions
+
+
+def checked_section(section: Mapping[str, Any]) -> TrainingTrial:
+    """The trial section as a checked model.
+
+    Raises:
+        ConfigError: If it is not a valid training; names the first leaf that is wrong.
+    """
+    try:
+        return TrainingTrial.model_validate(section)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(["trial", *map(str, first["loc"])])
+        raise ConfigError(path, first["msg"]) from error
+
+
+def _save_network(path: Path, trainer: Trainer, config: TrainingTrial, outcome: Outcome) -> None:
+    tensors = {
+        name: value.detach().to("cpu", copy=True)
+        for name, value in trainer.network.state_dict().items()
+    }
+    facts = {
+        "section": config.model_dump(mode="json"),
+        "layers": list(trainer.network.names),
+        "progress": asdict(outcome.progress),
+    }
+    checkpoints.save(path, Checkpoint(tensors, facts))
+
+
+@contextmanager
+def _memory_errors_named() -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrialError("oom", str(error)) from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):  # what torch raises on a CPU
+            raise
+        raise TrialError("oom", str(error)) from error

@@ -1,0 +1,43 @@
+"""What stands in for the derivative of the spike, which is zero almost everywhere."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from spiketune.config.training import SpikeGradient as SpikeGradientConfig
+
+
+class SpikeGradient(Protocol):
+    """Derivative used in place of that of `spike = distance > 0`."""
+
+    def derivative(self, distance: Tensor) -> Tensor:
+        """A new tensor of the shape of `distance` (membrane minus threshold)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ATan:
+    """Derivative alpha/2 / (1 + (pi/2 * alpha * x)^2), that of a scaled arctangent.
+
+    Source: Fang et al. (2021), "Incorporating Learnable Membrane Time Constant to Enhance
+    Learning of Spiking Neural Networks", arXiv:2007.05785.
+    """
+
+    alpha: float = 2.0
+
+    def derivative(self, distance: Tensor) -> Tensor:
+        """See `SpikeGradient.derivative`."""
+        # 1 / (2/alpha + x^2 * pi^2 * alpha/2): the same with two passes over memory.
+        offset = torch.as_tensor(2.0 / self.alpha, dtype=distance.dtype, device=distance.device)
+        slope = math.pi**2 * self.alpha / 2.0
+        return torch.addcmul(offset, distance, distance, value=slope).reciprocal_()
+
+
+def build_spike_gradient(config: SpikeGradientConfig) -> SpikeGradient:
+    """The spike gradient that a configuration names."""
+    return ATan(config.alpha)
