@@ -1,17 +1,17 @@
 """One error tree: who has to act when something goes wrong.
 
-    SpiketuneError
-    ├── InputError              the user: a file, an option or a name is wrong (exit status 2)
-    │   ├── ConfigError         a leaf of a configuration; carries the path in the file
-    │   ├── ExpressionError     a `when:`, `require:` or constraint that cannot be read
-    │   ├── UnknownNameError    no sampler, data set, recipe, ... of that name; suggests one
-    │   ├── DatasetError        a data file is missing, cut short or has a wrong checksum
-    │   ├── DeviceError         a device was asked for that this machine lacks
-    │   ├── StudyExistsError    the study folder is there already: `resume` or `--new`
-    │   ├── StudyLockedError    another process is running this study
-    │   └── StudyNotFoundError  no study or run in that folder
-    ├── TestSplitError          the user: the test split was asked for outside `retrain`
-    └── TrialError              the study loop: a trial could not be finished; carries its kind
+SpiketuneError
+├── InputError              the user: a file, an option or a name is wrong (exit status 2)
+│   ├── ConfigError         a leaf of a configuration; carries the path in the file
+│   ├── ExpressionError     a `when:`, `require:` or constraint that cannot be read
+│   ├── UnknownNameError    no sampler, data set, recipe, ... of that name; suggests one
+│   ├── DatasetError        a data file is missing, cut short or has a wrong checksum
+│   ├── DeviceError         a device was asked for that this machine lacks
+│   ├── StudyExistsError    the study folder is there already: `resume` or `--new`
+│   ├── StudyLockedError    another process is running this study
+│   └── StudyNotFoundError  no study or run in that folder
+├── TestSplitError          the user: the test split was asked for outside `retrain`
+└── TrialError              the study loop: a trial could not be finished; carries its kind
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-""""""
+"""The record of a search, and the only loop."""

@@ -1,0 +1,268 @@
+"""Configuration files and recipes: read, overridden by --set, checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, final
+
+import yaml
+from pydantic import BaseModel
+
+from spiketune.config.checking import check
+from spiketune.config.function import FunctionTrial
+from spiketune.config.inline import resolve, space_of
+from spiketune.config.study import Study
+from spiketune.config.training import TrainingTrial
+from spiketune.errors import ConfigError, ExpressionError, InputError, UnknownNameError
+from spiketune.space import Choice, Parameter, Space
+
+_KINDS: Mapping[str, type[BaseModel]] = {"network": TrainingTrial, "function": FunctionTrial}
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A checked file.
+
+    Attributes:
+        study: The study section; None in a file for one training.
+        trial: The trial section as written, ranges included.
+        space: The search space that its ranges span.
+        base_folder: The file's folder, first on the import path of function objectives.
+    """
+
+    study: Study | None
+    trial: Mapping[str, Any]
+    space: Space
+    base_folder: str
+
+    @property
+    def kind(self) -> str:
+        """Which kind of trial: `network` or `function`."""
+        return kind_of(self.trial)
+
+
+def load(source: str | Path, overrides: Sequence[str] = ()) -> Configuration:
+    """Read a file or a shipped recipe, apply `path=value` overrides, check everything.
+
+    Raises:
+        InputError: If it cannot be read, or is wrong; the message names the place.
+    """
+    path = Path(source)
+    if path.suffix in {".yaml", ".yml"} or path.exists():
+        text, origin, base = _read(path), str(path), str(path.resolve().parent)
+    else:
+        text, origin, base = recipe_text(str(source)), f"recipe {source}", str(Path.cwd())
+    document = parse_yaml(text, origin)
+    for override in overrides:
+        _apply(document, override)
+    return configure(document, base)
+
+
+def configure(document: Mapping[str, Any], base_folder: str) -> Configuration:
+    """Check a document with a `trial:` section and, for a search, a `study:` section.
+
+    Raises:
+        ConfigError: Naming the path of what is wrong.
+    """
+    for key in document:
+        if key not in {"study", "trial"}:
+            raise ConfigError(str(key), "unknown section; a file has `study:` and `trial:`")
+    if not isinstance(document.get("trial"), Mapping):
+        raise ConfigError("trial", "the section is missing; it describes one training")
+    study = check(Study, document["study"], "study") if "study" in document else None
+    trial = document["trial"]
+    space = space_of(trial, require=study.require if study else ())
+    _check_trial(trial, space)
+    return Configuration(study, trial, space, base_folder)
+
+
+def kind_of(trial: Mapping[str, Any]) -> str:
+    """Which kind of trial a section describes.
+
+    Raises:
+        ConfigError: If it holds the key of none.
+    """
+    for key in _KINDS:
+        if key in trial:
+            return key
+    raise ConfigError("trial", "needs `network:` (and `dataset:`), or `function:`")
+
+
+def check_resolved(section: Mapping[str, Any]) -> BaseModel:
+    """The checked model of a trial section whose ranges are all replaced.
+
+    Raises:
+        ConfigError: Naming the leaf that is wrong.
+    """
+    return check(_KINDS[kind_of(section)], section, "trial")
+
+
+def _check_trial(trial: Mapping[str, Any], space: Space) -> None:
+    """Check the section at both ends of every range, so that no trial finds a wrong leaf."""
+    free = trial.get("parameters", {})
+    if not isinstance(free, Mapping):
+        raise ConfigError("trial.parameters", "names free parameters: {n: {int: [1, 3]}}")
+    for values in _corners(space):
+        try:
+            check_resolved(without_parameters(resolve(trial, values)))
+        except ExpressionError as error:
+            raise ConfigError("trial", str(error)) from error
+
+
+def without_parameters(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The section without `parameters:`, which only declares names for expressions."""
+    return {key: value for key, value in section.items() if key != "parameters"}
+
+
+def _corners(space: Space) -> Iterator[dict[str, Any]]:
+    """A middle configuration, and for each parameter its ends or options beside it."""
+    yield _configuration(space, {})
+    for name, parameter in space.items():
+        for value in _extremes(parameter):
+            yield _configuration(space, {name: value})
+
+
+def _extremes(parameter: Parameter) -> Sequence[Any]:
+    if isinstance(parameter, Choice):
+        return parameter.options
+    return (parameter.low, parameter.high)
+
+
+def _configuration(space: Space, fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with these values; sections around them are chosen as they need."""
+    wanted = dict(fixed)
+    for name in fixed:
+        wanted.update(space.choices_around(name))
+    values: dict[str, Any] = {}
+    for name in space.order:
+        if space.is_active(name, values):
+            values[name] = wanted.get(name, space[name].from_unit(0.5))
+    return values
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+
+
+def recipes() -> dict[str, str]:
+    """Name -> first comment line of every shipped recipe."""
+    found = {}
+    for entry in resources.files("spiketune.recipes").iterdir():
+        if entry.name.endswith(".yaml"):
+            first = entry.read_text(encoding="utf-8").splitlines()[0]
+            found[entry.name.removesuffix(".yaml")] = first.lstrip("# ")
+    return dict(sorted(found.items()))
+
+
+def recipe_text(name: str) -> str:
+    """Text of a shipped recipe.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+    """
+    if name not in recipes():
+        raise UnknownNameError("file or recipe", name, recipes())
+    return resources.files("spiketune.recipes").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+
+
+@final
+class _Loader(yaml.SafeLoader):
+    """Safe YAML where 1e-4 is a number, only true/false are booleans, and no key comes twice."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, rule) for tag, rule in rules if not tag.endswith((":bool", ":float", ":timestamp"))
+    ]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"^(?:[-+]?(?:\d[\d_]*\.[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?"
+        r"|[-+]?\d[\d_]*[eE][-+]?\d+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+    list("-+0123456789."),
+)
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key '{key}' stands twice", key_node.start_mark
+            )
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def parse_yaml(text: str, origin: str) -> dict[str, Any]:
+    """A YAML document with keys.
+
+    Raises:
+        InputError: Naming file and line of what cannot be read.
+    """
+    try:
+        document = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{origin}: not valid YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise InputError(f"{origin}: must hold `study:` and `trial:` sections")
+    return document
+
+
+def _apply(document: dict[str, Any], override: str) -> None:
+    """Set one leaf from a `path.to.leaf=value` text; the value is read as YAML."""
+    path, equals, text = override.partition("=")
+    if not equals or not path.strip():
+        raise InputError(f"--set {override}: must be path.to.leaf=value")
+    try:
+        value = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {override}: the value is not valid YAML: {error}") from error
+    *parents, leaf = path.strip().split(".")
+    node: Any = document
+    for depth, part in enumerate(parents):
+        node = _child(node, part, ".".join(parents[: depth + 1]))
+    if isinstance(node, list):
+        node[_index(node, leaf, path)] = value
+    elif isinstance(node, dict):
+        node[leaf] = value
+    else:
+        raise InputError(f"--set {override}: {'.'.join(parents)} is a value, not a section")
+
+
+def _child(node: Any, part: str, path: str) -> Any:
+    if isinstance(node, list):
+        return node[_index(node, part, path)]
+    if not isinstance(node, dict):
+        raise InputError(f"--set {path}: lies below a value, not a section")
+    if not isinstance(node.get(part), dict | list):
+        node[part] = {}
+    return node[part]
+
+
+def _index(entries: list[Any], part: str, path: str) -> int:
+    for index, entry in enumerate(entries):
+        if isinstance(entry, Mapping) and entry.get("name") == part:
+            return index
+    if part.isdigit() and int(part) < len(entries):
+        return int(part)
+    raise InputError(f"--set {path}: the list has no entry '{part}'")

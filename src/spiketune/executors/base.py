@@ -1,0 +1,45 @@
+"""The small interface that every place to run trials has."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from spiketune.messages import Job, Message
+
+
+class Executor(ABC):
+    """Runs attempts at trials, and tells what became of them.
+
+    Every submitted attempt ends in exactly one `Result` or `Failure`, unless the executor is
+    closed first.
+    """
+
+    @property
+    @abstractmethod
+    def n_workers(self) -> int:
+        """Attempts that can run at once."""
+
+    @property
+    @abstractmethod
+    def free_slots(self) -> int:
+        """Attempts that could be submitted now and would start at once."""
+
+    @abstractmethod
+    def submit(self, job: Job) -> str:
+        """Start an attempt, and say which worker runs it."""
+
+    @abstractmethod
+    def events(self, timeout_s: float) -> Sequence[Message]:
+        """What happened since the last call; waits up to `timeout_s` for something to happen."""
+
+    @abstractmethod
+    def cancel(self, number: int, *, kill: bool = False) -> None:
+        """Ask the attempt at trial `number` to write a checkpoint and leave, or end it at once.
+
+        A number that does not run is passed over.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End everything that still runs and give the resources back; may be called twice."""

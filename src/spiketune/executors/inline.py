@@ -1,0 +1,61 @@
+"""Trials one after another in this process: for debugging, and for objectives that cost nothing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import final
+
+from spiketune.executors.base import Executor
+from spiketune.messages import Job, Message, Report
+
+Run = Callable[[Job, Callable[[Report], None], Callable[[], bool]], Message]
+
+
+@final
+class InlineExecutor(Executor):
+    """Runs each attempt to its end when its events are asked for.
+
+    Args:
+        run: Runs a job (`spiketune.objectives.execution.execute`).
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._waiting: deque[Job] = deque()
+        self._cancelled: set[int] = set()
+
+    @property
+    def n_workers(self) -> int:
+        """One: this process."""
+        return 1
+
+    @property
+    def free_slots(self) -> int:
+        """One while nothing waits."""
+        return 0 if self._waiting else 1
+
+    def submit(self, job: Job) -> str:
+        """Keep the attempt until `events` is called."""
+        self._waiting.append(job)
+        return "inline"
+
+    def events(self, timeout_s: float) -> Sequence[Message]:
+        """Run the attempt that waits."""
+        if not self._waiting:
+            return ()
+        job = self._waiting[0]
+        reports: list[Message] = []
+        end = self._run(job, reports.append, lambda: job.number in self._cancelled)
+        self._waiting.popleft()
+        self._cancelled.discard(job.number)
+        return [*reports, end]
+
+    def cancel(self, number: int, *, kill: bool = False) -> None:
+        """Let the objective know through `should_stop`."""
+        if any(job.number == number for job in self._waiting):
+            self._cancelled.add(number)
+
+    def close(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()

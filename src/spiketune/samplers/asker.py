@@ -1,0 +1,166 @@
+"""Asks a sampler for the next configuration, outside the storage."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+
+from spiketune.samplers.stock import build, get_stock
+from spiketune.samplers.view import SamplerView
+from spiketune.seeding import child_seed
+from spiketune.space import Space
+from spiketune.space.distributions import (
+    from_stored,
+    mirrored,
+    sampler_distribution,
+    stored_distribution,
+    to_stored,
+)
+
+REDRAWS: Final = 100  # draws until a configuration meets the requirements, or is rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A configuration that was asked and not yet written down.
+
+    Attributes:
+        values: Value by parameter name.
+        stored: The same as the journal holds them (labels for options that are no scalars).
+        distributions: Optuna distribution by parameter name.
+        system_attrs: What the sampler wants kept with the trial.
+        study_attrs: What the sampler wants kept with the study.
+    """
+
+    values: Mapping[str, Any]
+    stored: Mapping[str, Any]
+    distributions: Mapping[str, BaseDistribution]
+    system_attrs: Mapping[str, Any]
+    study_attrs: Mapping[str, Any]
+
+
+@final
+class Asker:
+    """Asks for configurations that meet the space's requirements.
+
+    The sampler is made anew before every ask, from a seed that belongs to that ask alone; all
+    else it knows comes from the journal. An interrupted study thus asks what an uninterrupted
+    one would have asked.
+
+    Args:
+        storage: The storage of the study.
+        study_id: The study.
+        study_name: Its name.
+        space: The search space.
+        sampler: Registered name of the sampler.
+        options: The sampler's options.
+        seed: The study's seed.
+    """
+
+    def __init__(
+        self,
+        storage: BaseStorage,
+        study_id: int,
+        study_name: str,
+        space: Space,
+        *,
+        sampler: str = "tpe",
+        options: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._space = space
+        self._name = sampler
+        self._options = dict(options or {})
+        self._seed = seed
+        self._stock = get_stock(sampler)
+        self._seen = {name: sampler_distribution(p) for name, p in space.items()}
+        self._kept = {name: stored_distribution(p) for name, p in space.items()}
+        self._view = SamplerView(storage, study_id, space, blind=self._stock.blind)
+        self._study = optuna.load_study(study_name=study_name, storage=self._view)
+
+    def ask(self, fixed: Mapping[str, Any] | None = None) -> tuple[Proposal, bool]:
+        """The next configuration, and whether it meets the requirements.
+
+        Args:
+            fixed: Stored values to take as they are, of a trial enqueued by hand.
+
+        Raises:
+            GridExhaustedError: If the sampler has nothing left to ask.
+        """
+        draft = self._view.start_draft()
+        for draw in range(REDRAWS if self._space.require else 1):
+            values = self._draw(draft, draw, fixed or {})
+            if self._space.meets(values):
+                return self._proposal(values), True
+        return self._proposal(values), False
+
+    def enqueued(self) -> FrozenTrial | None:
+        """The first trial that waits to be run, enqueued with Optuna's own tools."""
+        return self._view.waiting()
+
+    def _proposal(self, values: Mapping[str, Any]) -> Proposal:
+        return Proposal(
+            values=values,
+            stored={name: to_stored(self._space[name], value) for name, value in values.items()},
+            distributions={name: self._kept[name] for name in values},
+            system_attrs={
+                key: value
+                for key, value in self._view.draft.system_attrs.items()
+                if not key.partition(":")[2].startswith("relative_params")  # a copy of `stored`
+            },
+            study_attrs=self._view.study_attrs,
+        )
+
+    def _sampler(self, number: int, draw: int) -> BaseSampler:
+        purpose = ("sampler",) if self._stock.one_seed else ("ask", number, draw)
+        seed = child_seed(self._seed, *purpose)
+        return build(self._name, self._options, seed, self._space)
+
+    def _draw(self, draft: FrozenTrial, draw: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
+        self._study._thread_local.cached_all_trials = None
+        sampler, study = self._sampler(draft.number, draw), self._study
+        draft.params, draft.distributions = {}, {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler.before_trial(study, draft)
+            searched = sampler.infer_relative_search_space(study, draft)
+            together = sampler.sample_relative(study, draft, searched)
+            values: dict[str, Any] = {}
+            for name in self._space.order:
+                if not self._space.is_active(name, values):
+                    continue
+                parameter = self._space[name]
+                if name in fixed:
+                    values[name] = from_stored(parameter, fixed[name])
+                else:
+                    value = self._value(sampler, draft, name, together)
+                    values[name] = from_stored(parameter, mirrored(parameter, value))
+        return values
+
+    def _value(
+        self, sampler: BaseSampler, draft: FrozenTrial, name: str, together: Mapping[str, Any]
+    ) -> Any:
+        distribution = self._seen[name]
+        if name in together:
+            value = together[name]
+        elif distribution.single():
+            value = _only_value(distribution)
+        else:
+            value = sampler.sample_independent(self._study, draft, name, distribution)
+        draft.params = {**draft.params, name: value}
+        draft.distributions = {**draft.distributions, name: distribution}
+        return value
+
+
+def _only_value(distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[0]
+    return distribution.to_external_repr(distribution.low)  # type: ignore[attr-defined]

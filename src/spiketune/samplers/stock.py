@@ -1,0 +1,118 @@
+"""Samplers by name."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import optuna
+from optuna.samplers import BaseSampler
+
+from spiketune.errors import ConfigError, UnknownNameError
+from spiketune.samplers.grid import GridSampler
+from spiketune.space import Choice, Space
+
+_OURS: Final = frozenset({"seed", "self", "constraints_func", "search_space"})  # not for the user
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """A sampler that can be had by name.
+
+    Attributes:
+        make: Its class.
+        blind: Whether it ignores constraints.
+        several: Whether it takes more than one objective.
+        one_seed: Whether its seed belongs to the study, not to the single ask (sequences).
+        defaults: Options that differ from Optuna's defaults.
+    """
+
+    make: Callable[..., BaseSampler]
+    blind: bool = False
+    several: bool = True
+    one_seed: bool = False
+    defaults: Mapping[str, Any] | None = None
+
+
+SAMPLERS: Final[Mapping[str, Stock]] = {
+    "tpe": Stock(optuna.samplers.TPESampler),
+    "random": Stock(optuna.samplers.RandomSampler, blind=True),
+    "gp": Stock(optuna.samplers.GPSampler),
+    "nsga2": Stock(optuna.samplers.NSGAIISampler),
+    "nsga3": Stock(optuna.samplers.NSGAIIISampler),
+    "cmaes": Stock(
+        optuna.samplers.CmaEsSampler,
+        blind=True,
+        several=False,
+        defaults={"warn_independent_sampling": False},
+    ),
+    "qmc": Stock(
+        optuna.samplers.QMCSampler,
+        blind=True,
+        one_seed=True,
+        defaults={"warn_independent_sampling": False, "scramble": True},
+    ),
+    "grid": Stock(GridSampler, blind=True, one_seed=True),
+}
+
+
+def get_stock(name: str) -> Stock:
+    """The sampler registered under a name.
+
+    Raises:
+        UnknownNameError: If there is none.
+    """
+    if name not in SAMPLERS:
+        raise UnknownNameError("sampler", name, SAMPLERS)
+    return SAMPLERS[name]
+
+
+def check_sampler(name: str, options: Mapping[str, Any], n_objectives: int, space: Space) -> None:
+    """Refuse a sampler that does not exist, or cannot do what is asked of it.
+
+    Raises:
+        InputError: Naming the option or the limit.
+    """
+    stock = get_stock(name)
+    known = sorted(set(inspect.signature(stock.make).parameters) - _OURS - {"space"})
+    for option in options:
+        if option not in known:
+            message = str(UnknownNameError("option", option, known))
+            raise ConfigError(f"study.sampler.{option}", f"{message} (sampler '{name}')")
+    if n_objectives > 1 and not stock.several:
+        raise ConfigError(
+            "study.sampler.name", f"'{name}' takes one objective, got {n_objectives}; try 'nsga2'"
+        )
+    if name == "cmaes" and sum(not isinstance(p, Choice) for p in space.values()) < 2:
+        raise ConfigError("study.sampler.name", "'cmaes' needs at least two numeric parameters")
+    build(name, options, 0, space)
+
+
+def build(name: str, options: Mapping[str, Any], seed: int, space: Space) -> BaseSampler:
+    """A fresh sampler.
+
+    Args:
+        name: Its registered name.
+        options: Arguments of its class.
+        seed: Of its random numbers.
+        space: The search space.
+
+    Raises:
+        ConfigError: If an option's value is refused.
+    """
+    stock = get_stock(name)
+    arguments = {**(stock.defaults or {}), **options}
+    accepted = inspect.signature(stock.make).parameters
+    if "seed" in accepted:
+        arguments["seed"] = seed
+    if "space" in accepted:
+        arguments["space"] = space
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        try:
+            return stock.make(**arguments)
+        except (TypeError, ValueError) as error:
+            raise ConfigError("study.sampler", f"{name}: {error}") from error

@@ -1,0 +1,267 @@
+"""The study as a sampler sees it: failures are infeasible, reverse-log ranges are mirrored.
+
+Optuna's samplers pass over failed trials, and so go on asking where everything crashes. Here
+they see a failed or rejected trial as a complete one that breaks a constraint. Nothing of this
+is stored: the view stands between a sampler and the journal, and what a sampler writes is kept
+in a draft until the trial is written down.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Container, Sequence
+from datetime import datetime
+from typing import Any, Final, final
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from spiketune.space import Choice, Space
+from spiketune.space.distributions import mirrored, sampler_distribution
+
+_PREFIX: Final = "constraints:"
+_RAN: Final = "ran"  # the constraint that a failed or rejected trial breaks
+_UNUSABLE: Final = (TrialState.FAIL, TrialState.PRUNED)
+
+
+@final
+class SamplerView(BaseStorage):
+    """A storage that a stock sampler reads, and writes its drafts to.
+
+    Args:
+        storage: The storage behind it, of an Optuna study.
+        study_id: That study.
+        space: The search space.
+        blind: Whether the sampler ignores constraints; it then sees an infeasible trial at the
+            worst value told so far.
+    """
+
+    def __init__(self, storage: BaseStorage, study_id: int, space: Space, *, blind: bool) -> None:
+        self._storage = storage
+        self._study_id = study_id
+        self._blind = blind
+        self._mirrored = {
+            name: parameter
+            for name, parameter in space.items()
+            if not isinstance(parameter, Choice) and parameter.scale == "reverse-log"
+        }
+        self._raw: list[FrozenTrial] = []
+        self._seen: list[FrozenTrial] = []
+        self._open: set[int] = set()
+        self._unusable: set[int] = set()
+        self._constraints: tuple[str, ...] = ()
+        self._stale = False
+        self._study_attrs: dict[str, Any] = {}
+        self.draft = create_trial(state=TrialState.RUNNING)
+
+    def start_draft(self) -> FrozenTrial:
+        """Take in what was told since, and begin a new trial that is nowhere stored."""
+        self._sync()
+        self.draft = create_trial(state=TrialState.RUNNING)
+        self.draft.number = self.draft._trial_id = len(self._seen)
+        self.draft.datetime_start = datetime.now()
+        self._study_attrs = {}
+        return self.draft
+
+    def waiting(self) -> FrozenTrial | None:
+        """The first trial that someone enqueued and nobody runs."""
+        self._sync()
+        open_trials = (self._raw[i] for i in sorted(self._open))
+        return next((t for t in open_trials if t.state == TrialState.WAITING), None)
+
+    @property
+    def study_attrs(self) -> dict[str, Any]:
+        """What the sampler set on the study since the draft was started."""
+        return self._study_attrs
+
+    def _sync(self) -> None:
+        raw = self._storage.get_all_trials(self._study_id, deepcopy=False)
+        fresh = range(len(self._raw), len(raw))
+        changed = [i for i in sorted(self._open) if raw[i] is not self._raw[i]] + list(fresh)
+        self._raw = raw
+        self._seen.extend(raw[i] for i in fresh)
+        for i in changed:
+            self._take_in(i)
+        if changed and self._stale:
+            for i, trial in enumerate(raw):
+                self._seen[i] = self._transformed(trial)
+            self._stale = False
+        if changed and (self._unusable or self._blind):
+            self._fill()
+
+    def _take_in(self, i: int) -> None:
+        trial = self._raw[i]
+        if not trial.state.is_finished():
+            self._open.add(i)
+        else:
+            self._open.discard(i)
+            usable_names = {_RAN} if self._is_unusable(trial) else set(trial.constraints)
+            if self._is_unusable(trial):
+                self._unusable.add(i)
+            if not usable_names <= set(self._constraints):
+                self._constraints = tuple(sorted({*self._constraints, *usable_names}))
+                self._stale = True  # all trials must carry the same constraints
+        self._seen[i] = self._transformed(trial)
+
+    def _is_unusable(self, trial: FrozenTrial) -> bool:
+        return trial.state in _UNUSABLE and bool(trial.params)
+
+    def _transformed(self, trial: FrozenTrial) -> FrozenTrial:
+        unusable = self._is_unusable(trial)
+        missing = self._needs_constraints(trial)
+        if not (unusable or missing or self._blind or self._mirrored.keys() & trial.params.keys()):
+            return trial
+        seen = copy.copy(trial)
+        params, distributions = dict(trial.params), dict(trial.distributions)
+        for name in self._mirrored.keys() & params.keys():
+            params[name] = mirrored(self._mirrored[name], params[name])
+            distributions[name] = sampler_distribution(self._mirrored[name])
+        seen.distributions, seen.params = distributions, params
+        if unusable:
+            seen.state = TrialState.COMPLETE
+        if missing and not self._blind:
+            broken = {_RAN: 1.0} if unusable else {_RAN: -1.0}
+            own = trial.constraints
+            seen.system_attrs = trial.system_attrs | {
+                f"{_PREFIX}{name}": own.get(name, broken.get(name, 0.0))
+                for name in self._constraints
+            }
+        return seen
+
+    def _needs_constraints(self, trial: FrozenTrial) -> bool:
+        if not trial.state.is_finished() or not self._constraints:
+            return False
+        return self._is_unusable(trial) or trial.state == TrialState.COMPLETE
+
+    def _fill(self) -> None:
+        """Give failed trials values that teach the objectives nothing: the median told so far.
+
+        A sampler that is blind to constraints gets the worst value instead, for infeasible
+        trials too.
+        """
+        told = [t.values for t in self._raw if t.state == TrialState.COMPLETE]
+        directions = self._storage.get_study_directions(self._study_id)
+        if not told:
+            filler = [0.0] * len(directions)
+        elif self._blind:
+            signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
+            filler = [float(v) for v in signs * np.max(signs * np.array(told), axis=0)]
+        else:
+            filler = [float(v) for v in np.median(np.array(told), axis=0)]
+        infeasible = (
+            i
+            for i, trial in enumerate(self._raw)
+            if trial.state == TrialState.COMPLETE and any(v > 0 for v in trial.constraints.values())
+        )
+        for i in {*self._unusable, *(infeasible if self._blind else ())}:
+            self._seen[i].values = filler
+
+    # What a sampler reads.
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        """The trials as the sampler may know them; the draft is not among them."""
+        trials = [t for t in self._seen if states is None or t.state in states]
+        return copy.deepcopy(trials) if deepcopy else trials
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """One trial, or the draft."""
+        if trial_id == self.draft._trial_id:
+            return self.draft
+        return next(trial for trial in self._seen if trial._trial_id == trial_id)
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        """Direction of each objective."""
+        return self._storage.get_study_directions(study_id)
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """System attributes of the study, with the draft's over them."""
+        return self._storage.get_study_system_attrs(study_id) | self._study_attrs
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        """User attributes of the study."""
+        return self._storage.get_study_user_attrs(study_id)
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        """Id of the study."""
+        return self._storage.get_study_id_from_name(study_name)
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        """Name of the study."""
+        return self._storage.get_study_name_from_id(study_id)
+
+    def get_all_studies(self) -> list[FrozenStudy]:
+        """The studies behind the view."""
+        return self._storage.get_all_studies()
+
+    # What a sampler writes: into the draft.
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Keep an attribute with the draft."""
+        self._check_draft(trial_id)
+        self.draft.system_attrs = {**self.draft.system_attrs, key: value}
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Keep an attribute of the study with the draft."""
+        self._study_attrs[key] = value
+
+    def _check_draft(self, trial_id: int) -> None:
+        if trial_id != self.draft._trial_id:
+            raise NotImplementedError("a sampler may write to the trial it is asked for only")
+
+    # What no sampler does.
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("a sampler reads the study; the asker alone writes to it")
+
+    def create_new_study(
+        self, directions: Sequence[StudyDirection], study_name: str | None = None
+    ) -> int:
+        """Refused: samplers make no studies."""
+        raise NotImplementedError("a sampler makes no study")
+
+    def delete_study(self, study_id: int) -> None:
+        """Refused."""
+        self._refuse()
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Refused."""
+        self._refuse()
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Refused."""
+        raise NotImplementedError("a sampler makes no trial")
+
+    def set_trial_param(
+        self,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+    ) -> None:
+        """Refused."""
+        self._refuse()
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """Refused."""
+        raise NotImplementedError("a sampler tells no trial")
+
+    def set_trial_intermediate_value(
+        self, trial_id: int, step: int, intermediate_value: float
+    ) -> None:
+        """Refused."""
+        self._refuse()
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Refused."""
+        self._refuse()

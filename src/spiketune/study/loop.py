@@ -1,0 +1,396 @@
+"""The only loop: ask, submit, listen, tell; asynchronous, and always ready to be killed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, final
+
+from optuna.trial import FrozenTrial, TrialState
+
+from spiketune.clock import Clock
+from spiketune.errors import SpiketuneError
+from spiketune.executors.base import Executor
+from spiketune.messages import Failure, Job, Message, Report, Result
+from spiketune.samplers.asker import Asker
+from spiketune.samplers.grid import GridExhaustedError
+from spiketune.space.distributions import from_stored
+from spiketune.study.attempts import (
+    RETRIES,
+    last_attempt,
+    may_retry,
+    read_end,
+    read_reports,
+    worker_alive,
+)
+from spiketune.study.budget import n_counted, uptime_s
+from spiketune.study.jobs import JobMaker
+from spiketune.study.storage import StudyStorage
+
+Reason = Literal["budget", "time", "interrupted", "exhausted", "failing", "unsatisfiable"]
+
+POLL_S: Final = 0.5
+GRACE_S: Final = 20.0  # for workers to write checkpoints after Ctrl-C
+ADOPTION_S: Final = 5.0  # children of a dead asker are gone after 2 s
+SAME_FAILURES: Final = 10  # as many trials at the start that all fail alike end the study
+REJECTED_IN_A_ROW: Final = 20  # each of them stands for 100 draws
+
+
+@dataclass(slots=True)
+class Running:
+    """A trial at work, and what is known of its attempts."""
+
+    trial: FrozenTrial
+    values: Mapping[str, Any]
+    attempt: int = 1
+    worker: str = ""
+    started_s: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    reports: dict[float, Report] = field(default_factory=dict)
+
+    @property
+    def fidelity(self) -> float | None:
+        """The furthest report so far."""
+        return max(self.reports, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a display shows of a study at work."""
+
+    n_done: int
+    n_failed: int
+    n_target: int | None
+    running: tuple[Running, ...]
+    n_workers: int
+    elapsed_s: float
+    time_budget_s: float | None
+    busy_s: float
+    event: str | None = None
+
+
+@final
+class StudyLoop:
+    """Runs a study until its budget is spent or it is told to stop.
+
+    Args:
+        storage: The journal, held by this process.
+        asker: Chooses configurations.
+        executor: Runs attempts.
+        jobs: Makes jobs.
+        clock: The time.
+        listen: Told after every event and at least every half second.
+    """
+
+    def __init__(
+        self,
+        storage: StudyStorage,
+        asker: Asker,
+        executor: Executor,
+        jobs: JobMaker,
+        clock: Clock,
+        listen: Callable[[Progress], None] = lambda progress: None,
+    ) -> None:
+        self._storage = storage
+        self._asker = asker
+        self._executor = executor
+        self._jobs = jobs
+        self._clock = clock
+        self._listen = listen
+        self._retries: dict[str, float] = {**RETRIES, **jobs.study.retries}
+        self._running: dict[int, Running] = {}
+        self._waiting: deque[Running] = deque()
+        self._stop_calls = 0
+        self._reason: Reason | None = None
+        trials = storage.trials()
+        self._n_done = sum(t.state == TrialState.COMPLETE for t in trials)
+        self._n_failed = n_counted(trials) - self._n_done
+        self._before_s = uptime_s(storage.sessions(), trials)
+        self._session = len(storage.sessions())
+        self._started_s = clock.now_s()
+        self._busy_s = 0.0
+        self._failures: list[str] = []
+        self._n_rejected = 0
+        self._front: tuple[int, ...] = ()
+
+    def request_stop(self) -> None:
+        """Stop asking and let workers write checkpoints; a second call ends them at once."""
+        self._stop_calls += 1
+
+    def run(self) -> Reason:
+        """Run until done, and say why it ended.
+
+        Everything is on disk whenever this returns or raises.
+        """
+        facts = {"started_s": self._started_s, "n_workers": self._executor.n_workers}
+        self._storage.set_session(self._session, facts)
+        try:
+            self._recover()
+            while self._go_on():
+                self._fill()
+                if not self._running:
+                    break
+                self._handle(self._executor.events(POLL_S))
+            self._drain()
+        finally:
+            self._executor.close()
+            ended = {**facts, "ended_s": self._clock.now_s()}
+            self._storage.set_session(self._session, ended)
+        return self._reason or "budget"
+
+    @property
+    def first_failure(self) -> str | None:
+        """Message of the first failed trial of this session."""
+        return self._failures[0] if self._failures else None
+
+    # When to go on.
+
+    def _elapsed_s(self) -> float:
+        return self._before_s + self._clock.now_s() - self._started_s
+
+    def _go_on(self) -> bool:
+        if self._stop_calls:
+            self._reason = "interrupted"
+        elif (limit_s := self._jobs.study.budget.time) and self._elapsed_s() >= limit_s:
+            self._reason = "time"
+        elif self._alike() >= SAME_FAILURES:
+            self._reason = "failing"
+        elif self._n_rejected >= REJECTED_IN_A_ROW:
+            self._reason = "unsatisfiable"
+        elif self._reason is None and not self._wants_more() and not self._in_flight:
+            self._reason = "budget"
+        return self._reason is None or (self._reason == "exhausted" and bool(self._in_flight))
+
+    def _alike(self) -> int:
+        """Failed trials, if nothing else came yet and all failed with the same words."""
+        return len(self._failures) if not self._n_done and len(set(self._failures)) == 1 else 0
+
+    @property
+    def _in_flight(self) -> int:
+        return len(self._running) + len(self._waiting)
+
+    def _wants_more(self) -> bool:
+        target = self._jobs.study.budget.trials
+        counted = self._n_done + self._n_failed + self._in_flight
+        return self._reason is None and (target is None or counted < target)
+
+    # Ask and submit.
+
+    def _fill(self) -> None:
+        while self._executor.free_slots > 0 and self._n_rejected < REJECTED_IN_A_ROW:
+            if self._waiting:
+                self._submit(self._waiting.popleft())
+            elif not self._wants_more() or not self._ask():
+                return
+
+    def _ask(self) -> bool:
+        """Ask for one configuration and start it; false if there is none to be had."""
+        enqueued = self._asker.enqueued()
+        try:
+            fixed = enqueued.system_attrs.get("fixed_params", {}) if enqueued else None
+            proposal, accepted = self._asker.ask(fixed)
+        except GridExhaustedError:
+            self._reason = "exhausted"
+            return False
+        if enqueued is not None:
+            trial = self._storage.claim(enqueued, proposal)
+        else:
+            trial = self._storage.add(proposal, rejected=not accepted)
+            self._n_rejected = 0 if accepted else self._n_rejected + 1
+            if not accepted:
+                return True
+        self._submit(Running(trial, proposal.values))
+        return True
+
+    def _submit(self, running: Running) -> None:
+        number = running.trial.number
+        try:
+            job: Job = self._jobs.job(number, running.attempt, running.values)
+        except SpiketuneError as error:
+            failure = Failure(number, running.attempt, "crash", str(error))
+            self._running[number] = running
+            self._end_attempt(running, "crash")
+            self._fail(running, failure)
+            return
+        running.started_s = self._clock.now_s()
+        self._running[number] = running
+        running.worker = self._executor.submit(job)
+
+    # Listen and tell.
+
+    def _handle(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            running = self._running.get(message.number)
+            if running is None or message.attempt != running.attempt:
+                continue  # the first valid result won; this one comes twice or too late
+            if isinstance(message, Report):
+                running.reports[message.fidelity] = message
+            elif isinstance(message, Result):
+                self._end_attempt(running, message.ended)
+                self._complete(running, message)
+            else:
+                self._end_attempt(running, message.kind, message.message)
+                self._repeat_or_fail(running, message)
+            self._tell_listener(message)
+        if not messages:
+            self._tell_listener(None)
+
+    def _end_attempt(self, running: Running, outcome: str, text: str = "") -> None:
+        now_s = self._clock.now_s()
+        self._busy_s += now_s - running.started_s
+        running.history.append(
+            {
+                "attempt": running.attempt,
+                "worker": running.worker,
+                "started_s": running.started_s,
+                "ended_s": now_s,
+                "outcome": outcome,
+                **({"message": text} if text else {}),
+                **({"fidelity": running.fidelity} if running.fidelity is not None else {}),
+            }
+        )
+
+    def _complete(self, running: Running, result: Result) -> None:
+        study = self._jobs.study
+        measured = {rule.text: rule(result.metrics) for rule in self._jobs.constraints}
+        attributes = {
+            "ended": result.ended,
+            "fidelity": result.fidelity,
+            "metrics": dict(result.metrics),
+            "cost_s": result.cost_s,
+            **self._attributes(running),
+            **({"details": dict(result.details)} if result.details else {}),
+        }
+        values = [result.metrics[name] for name in study.objectives]
+        constraints = {**measured, **result.constraints}
+        self._storage.complete(running.trial, values, constraints, attributes)
+        self._forget(running)
+        self._n_done += 1
+
+    def _repeat_or_fail(self, running: Running, failure: Failure) -> None:
+        stopping = self._reason in ("interrupted", "time")
+        if stopping and failure.kind in ("preempted", "worker_lost"):
+            running.history[-1]["outcome"] = "interrupted"
+        elif not may_retry(failure.kind, running.history, self._retries):
+            self._fail(running, failure)
+            return
+        self._storage.set_attempts(running.trial, running.history)
+        del self._running[running.trial.number]
+        running.attempt += 1
+        self._waiting.append(running)
+
+    def _fail(self, running: Running, failure: Failure) -> None:
+        attributes = {
+            "ended": "failed",
+            "failure": {"kind": failure.kind, "message": failure.message},
+            **self._attributes(running),
+        }
+        self._storage.fail(running.trial, attributes)
+        self._forget(running, failed=True)
+        self._n_failed += 1
+        self._failures.append(f"{failure.kind}: {failure.message}")
+
+    def _attributes(self, running: Running) -> dict[str, Any]:
+        """What of a trial's attempts goes into the record; reports as columns."""
+        reports = [running.reports[fidelity] for fidelity in sorted(running.reports)]
+        names = sorted({name for report in reports for name in report.metrics})
+        columns: dict[str, Any] = {name: [r.metrics.get(name) for r in reports] for name in names}
+        curves = {"fidelity": [r.fidelity for r in reports], **columns}
+        return {"attempts": running.history, **({"reports": curves} if reports else {})}
+
+    def _forget(self, running: Running, *, failed: bool = False) -> None:
+        """Leave of a finished trial on disk only what `keep:` asks for."""
+        number, keep = running.trial.number, self._jobs.study.keep
+        del self._running[number]
+        self._jobs.folder.discard(
+            number,
+            checkpoints=failed or keep.checkpoints == "none",
+            logs=not (failed or keep.logs == "all"),
+        )
+
+    def _tell_listener(self, message: Message | None) -> None:
+        budget = self._jobs.study.budget
+        now_s = self._clock.now_s()
+        at_work = sum(now_s - running.started_s for running in self._running.values())
+        self._listen(
+            Progress(
+                n_done=self._n_done,
+                n_failed=self._n_failed,
+                n_target=budget.trials,
+                running=tuple(self._running.values()),
+                n_workers=self._executor.n_workers,
+                elapsed_s=self._elapsed_s(),
+                time_budget_s=budget.time,
+                busy_s=self._busy_s + at_work,
+                event=_in_words(message),
+            )
+        )
+
+    # Begin where the last session ended, and end so that the next can begin.
+
+    def _recover(self) -> None:
+        """Tell what finished while nobody listened, and put the rest back in the queue."""
+        for trial in self._storage.trials():
+            if trial.state != TrialState.RUNNING or "attempts" not in trial.user_attrs:
+                continue  # a running trial without attempts belongs to someone else
+            running = self._revived(trial)
+            folder = self._jobs.folder.attempt(trial.number, running.attempt)
+            self._wait_for_worker(folder)
+            end = read_end(folder)
+            if isinstance(end, Result):
+                self._running[trial.number] = running
+                self._end_attempt(running, end.ended)
+                self._complete(running, end)
+            else:
+                if folder.exists():
+                    self._end_attempt(running, "interrupted")
+                    running.attempt += 1
+                    self._storage.set_attempts(trial, running.history)
+                self._waiting.append(running)
+
+    def _revived(self, trial: FrozenTrial) -> Running:
+        space = self._jobs.configuration.space
+        values = {
+            name: from_stored(space[name], trial.params[name])
+            for name in space.order
+            if name in trial.params
+        }
+        history = [dict(attempt) for attempt in trial.user_attrs["attempts"]]
+        ended = max((attempt["attempt"] for attempt in history), default=0)
+        on_disk = last_attempt(self._jobs.folder.trial(trial.number))
+        running = Running(trial, values, max(ended + 1, on_disk), history=history)
+        start = trial.datetime_start
+        running.started_s = start.timestamp() if start and not history else self._clock.now_s()
+        for attempt in range(1, running.attempt + 1):
+            for report in read_reports(self._jobs.folder.attempt(trial.number, attempt)):
+                running.reports[report.fidelity] = report
+        return running
+
+    def _wait_for_worker(self, folder: Any) -> None:
+        """A worker of the dead asker may still be about to write its result."""
+        deadline_s = self._clock.now_s() + ADOPTION_S
+        while worker_alive(folder) and self._clock.now_s() < deadline_s:
+            self._executor.events(POLL_S / 10)
+
+    def _drain(self) -> None:
+        """After a stop: let workers write their checkpoints and hear what still comes."""
+        for number in list(self._running):
+            self._executor.cancel(number)
+        deadline_s = self._clock.now_s() + GRACE_S
+        while self._running and self._clock.now_s() < deadline_s:
+            if self._stop_calls > 1:
+                break
+            self._handle(self._executor.events(POLL_S))
+        for running in self._running.values():
+            self._end_attempt(running, "interrupted")
+            self._storage.set_attempts(running.trial, running.history)
+        self._running.clear()
+
+
+def _in_words(message: Message | None) -> str | None:
+    if isinstance(message, Result):
+        return f"trial {message.number} {message.ended}"
+    if isinstance(message, Failure):
+        return f"trial {message.number} attempt {message.attempt} {message.kind}: {message.message}"
+    return None

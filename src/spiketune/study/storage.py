@@ -1,0 +1,176 @@
+"""What the asker writes down: asked, started again, told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, final
+
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from spiketune.config.study import Study
+from spiketune.errors import InputError, StudyExistsError
+from spiketune.samplers.asker import Proposal
+from spiketune.study.folder import StudyFolder
+from spiketune.study.journal import BatchedStorage, JournalFile
+
+CONSTRAINT_PREFIX: Final = "constraints:"  # Optuna's name for a constraint value of a trial
+_METRIC_NAMES_KEY: Final = "study:metric_names"  # Optuna's name for the objectives' names
+_SPACE_KEY: Final = "spiketune:space"
+_SESSION_PREFIX: Final = "spiketune:session:"
+_TEST_PREFIX: Final = "spiketune:test-opened:"
+
+
+@final
+class StudyStorage:
+    """The journal of one study.
+
+    Args:
+        folder: The study's folder.
+        study: Its checked study section.
+        fingerprint: Of its search space.
+        writable: Whether this process may write; readers need no lock.
+
+    Raises:
+        StudyExistsError: If the journal holds a study of another space.
+    """
+
+    def __init__(
+        self, folder: StudyFolder, study: Study, fingerprint: str, *, writable: bool
+    ) -> None:
+        if not writable and not folder.journal.exists():
+            raise InputError(f"{folder.journal}: no such file; the study never started")
+        self._journal = JournalFile(folder.journal, writable=writable)
+        if writable:
+            self._journal.cut_torn_tail()
+        self.storage = BatchedStorage(self._journal)
+        studies = {entry.study_name: entry._study_id for entry in self.storage.get_all_studies()}
+        if study.name not in studies and not writable:
+            raise InputError(f"{folder.journal}: holds no study named '{study.name}'")
+        self.name = study.name
+        self.objectives = tuple(study.objectives)
+        if study.name in studies:
+            self.study_id = studies[study.name]
+        else:
+            self.study_id = self._create(study, fingerprint)
+        known = self.storage.get_study_user_attrs(self.study_id).get(_SPACE_KEY)
+        if known != fingerprint:
+            raise StudyExistsError(
+                f"{folder.path}: the journal was written for another search space; "
+                "undo the change to study.yaml, or start a new study with `--new`"
+            )
+
+    def _create(self, study: Study, fingerprint: str) -> int:
+        directions = [
+            StudyDirection.MAXIMIZE if direction == "maximize" else StudyDirection.MINIMIZE
+            for direction in study.objectives.values()
+        ]
+        study_id = self.storage.create_new_study(directions, study.name)
+        with self.storage.batch():
+            self.storage.set_study_system_attr(study_id, _METRIC_NAMES_KEY, list(study.objectives))
+            self.storage.set_study_user_attr(study_id, _SPACE_KEY, fingerprint)
+        return study_id
+
+    @property
+    def directions(self) -> list[StudyDirection]:
+        """Direction of each objective."""
+        return self.storage.get_study_directions(self.study_id)
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials, by number; shared objects that must not be changed."""
+        return self.storage.get_all_trials(self.study_id, deepcopy=False)
+
+    def add(self, proposal: Proposal, *, rejected: bool = False) -> FrozenTrial:
+        """Write down a new trial: running, or rejected for good by a requirement."""
+        trial = create_trial(
+            state=TrialState.PRUNED if rejected else TrialState.RUNNING,
+            params=dict(proposal.stored),
+            distributions=dict(proposal.distributions),
+            user_attrs={"ended": "rejected"} if rejected else {"attempts": []},
+            system_attrs=dict(proposal.system_attrs),
+        )
+        trial.datetime_start = datetime.now()
+        with self.storage.batch():
+            for key, value in proposal.study_attrs.items():
+                self.storage.set_study_system_attr(self.study_id, key, value)
+            self.storage.create_new_trial(self.study_id, trial)
+        return self.storage.get_trial(self.storage.last_created_trial_id)
+
+    def claim(self, trial: FrozenTrial, proposal: Proposal) -> FrozenTrial:
+        """Start a trial that someone enqueued with Optuna's own tools."""
+        storage, trial_id = self.storage, trial._trial_id
+        storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+        with storage.batch():
+            for name, distribution in proposal.distributions.items():
+                internal = distribution.to_internal_repr(proposal.stored[name])
+                storage.set_trial_param(trial_id, name, internal, distribution)
+            storage.set_trial_user_attr(trial_id, "attempts", [])
+        return storage.get_trial(trial_id)
+
+    def set_attempts(self, trial: FrozenTrial, attempts: Sequence[Mapping[str, Any]]) -> None:
+        """Write down the attempts at a running trial so far."""
+        self.storage.set_trial_user_attr(trial._trial_id, "attempts", list(attempts))
+
+    def complete(
+        self,
+        trial: FrozenTrial,
+        values: Sequence[float],
+        constraints: Mapping[str, float],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        """Write down a trial that ended by itself."""
+        self._tell(trial, TrialState.COMPLETE, list(values), constraints, attributes)
+
+    def fail(self, trial: FrozenTrial, attributes: Mapping[str, Any]) -> None:
+        """Write down a trial that failed."""
+        self._tell(trial, TrialState.FAIL, None, {}, attributes)
+
+    def _tell(
+        self,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: list[float] | None,
+        constraints: Mapping[str, float],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        storage, trial_id = self.storage, trial._trial_id
+        with storage.batch():
+            for key, value in attributes.items():
+                storage.set_trial_user_attr(trial_id, key, value)
+            for name, value in constraints.items():
+                storage.set_trial_system_attr(trial_id, f"{CONSTRAINT_PREFIX}{name}", value)
+            storage.set_trial_state_values(trial_id, state, values)
+
+    def attributes(self) -> dict[str, Any]:
+        """The study's user attributes."""
+        return self.storage.get_study_user_attrs(self.study_id)
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """When the study ran: a mapping with `started_s`, and `ended_s` unless it was killed."""
+        return self._numbered(_SESSION_PREFIX)
+
+    def set_session(self, number: int, facts: Mapping[str, Any]) -> None:
+        """Write down one session of the asker."""
+        self.storage.set_study_user_attr(self.study_id, f"{_SESSION_PREFIX}{number}", dict(facts))
+
+    def test_openings(self) -> list[dict[str, Any]]:
+        """Each time the test split was opened for this study."""
+        return self._numbered(_TEST_PREFIX)
+
+    def add_test_opening(self, facts: Mapping[str, Any]) -> None:
+        """Write down that the test split is about to be opened."""
+        number = len(self.test_openings())
+        self.storage.set_study_user_attr(self.study_id, f"{_TEST_PREFIX}{number}", dict(facts))
+
+    def _numbered(self, prefix: str) -> list[dict[str, Any]]:
+        found = {
+            int(key.removeprefix(prefix)): value
+            for key, value in self.attributes().items()
+            if key.startswith(prefix)
+        }
+        return [found[number] for number in sorted(found)]
+
+    def close(self) -> None:
+        """Close the journal."""
+        self._journal.close()
