@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from spiketune.messages import Failure, FailureKind, Report, Result, from_json
 
-RETRIES: Final[Mapping[FailureKind, float]] = {
+RETRIES: Final[Mapping[str, float]] = {
     "worker_lost": 5,
     "preempted": 5,
     "walltime": 5,

@@ -111,6 +111,7 @@ class BatchedStorage(JournalStorage):
     def __init__(self, journal: JournalFile) -> None:
         self._batch: list[dict[str, Any]] | None = None
         super().__init__(journal)
+        self._replay_result._last_created_trial_id_by_this_process = -1  # set on the first one only
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[None]:

@@ -98,7 +98,7 @@ class StudyLoop:
         self._jobs = jobs
         self._clock = clock
         self._listen = listen
-        self._retries: dict[str, float] = {**RETRIES, **jobs.study.retries}
+        self._retries: dict[str, float] = {**dict(RETRIES), **jobs.study.retries}
         self._running: dict[int, Running] = {}
         self._waiting: deque[Running] = deque()
         self._stop_calls = 0
@@ -112,7 +112,6 @@ class StudyLoop:
         self._busy_s = 0.0
         self._failures: list[str] = []
         self._n_rejected = 0
-        self._front: tuple[int, ...] = ()
 
     def request_stop(self) -> None:
         """Stop asking and let workers write checkpoints; a second call ends them at once."""
@@ -342,6 +341,10 @@ class StudyLoop:
                 self._running[trial.number] = running
                 self._end_attempt(running, end.ended)
                 self._complete(running, end)
+            elif isinstance(end, Failure):
+                self._running[trial.number] = running
+                self._end_attempt(running, end.kind, end.message)
+                self._repeat_or_fail(running, end)
             else:
                 if folder.exists():
                     self._end_attempt(running, "interrupted")
