@@ -49,7 +49,7 @@ class _LifOverTime(torch.autograd.Function):
         if spikes_grad is None:
             grad = torch.zeros_like(membrane)
         else:
-            grad = ctx.gradient.derivative(membrane - ctx.threshold).mul_(spikes_grad)
+            grad = ctx.gradient.derivative_(membrane - ctx.threshold).mul_(spikes_grad)
         if membrane_grad is not None:
             grad.add_(membrane_grad)
         steps = grad.unbind(0)
@@ -96,7 +96,7 @@ class _Spike(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, spikes_grad: Tensor) -> tuple[Tensor, None]:
         (distance,) = ctx.saved_tensors
-        return spikes_grad * ctx.gradient.derivative(distance), None
+        return spikes_grad * ctx.gradient.derivative_(distance.clone()), None
 
 
 def lif_step(

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from spiketune.config.training import SpikeGradient as SpikeGradientConfig
@@ -15,8 +14,11 @@ from spiketune.config.training import SpikeGradient as SpikeGradientConfig
 class SpikeGradient(Protocol):
     """Derivative used in place of that of `spike = distance > 0`."""
 
-    def derivative(self, distance: Tensor) -> Tensor:
-        """A new tensor of the shape of `distance` (membrane minus threshold)."""
+    def derivative_(self, distance: Tensor) -> Tensor:
+        """Overwrite `distance`, the membrane minus the threshold, with the derivative there.
+
+        In place, because fresh memory costs more than the arithmetic.
+        """
         ...
 
 
@@ -30,12 +32,11 @@ class ATan:
 
     alpha: float = 2.0
 
-    def derivative(self, distance: Tensor) -> Tensor:
-        """See `SpikeGradient.derivative`."""
-        # 1 / (2/alpha + x^2 * pi^2 * alpha/2): the same with two passes over memory.
-        offset = torch.as_tensor(2.0 / self.alpha, dtype=distance.dtype, device=distance.device)
-        slope = math.pi**2 * self.alpha / 2.0
-        return torch.addcmul(offset, distance, distance, value=slope).reciprocal_()
+    def derivative_(self, distance: Tensor) -> Tensor:
+        """See `SpikeGradient.derivative_`."""
+        # The same as 1 / (2/alpha + x^2 * pi^2 * alpha/2).
+        squares = distance.square_().mul_(math.pi**2 * self.alpha / 2.0)
+        return squares.add_(2.0 / self.alpha).reciprocal_()
 
 
 def build_spike_gradient(config: SpikeGradientConfig) -> SpikeGradient:

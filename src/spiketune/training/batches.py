@@ -37,7 +37,10 @@ class DeviceData:
 
     def batch(self, which: Tensor | slice) -> tuple[Tensor, Tensor]:
         """Values in [0, 1], (B, N), and labels, (B,)."""
-        values = self._inputs[which].to(torch.float32)
-        if self._full_scale != 1.0:
-            values = values / self._full_scale
-        return values, self.labels[which]
+        if isinstance(which, slice):
+            inputs, labels = self._inputs[which], self.labels[which]
+        else:  # several times faster than indexing
+            inputs, labels = self._inputs.index_select(0, which), self.labels[which]
+        if self._full_scale == 1.0:
+            return inputs.to(torch.float32), labels
+        return inputs.to(torch.float32) / self._full_scale, labels

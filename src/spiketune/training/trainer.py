@@ -130,7 +130,7 @@ class Trainer:
         """Train to the end, from where `resume` left off.
 
         Raises:
-            TrialError: If the loss is not finite (kind `nan`).
+            TrialError: If the loss or a weight is not finite (kind `nan`).
         """
         kept = self._take_checkpoint()
         while not self._over:
@@ -177,6 +177,7 @@ class Trainer:
             )
             if tally.stopped_by is not None:
                 break
+        self._check_weights(epoch)
         return tally
 
     def _train_batch(self, which: Tensor, encoding: Generator, dropout: Generator) -> Tensor:
@@ -193,6 +194,11 @@ class Trainer:
             counts = output.sum(dim=0)
             correct = (counts.argmax(dim=1) == labels).sum()
             return torch.stack([loss, correct, n_silent(counts, self._min_spikes)])
+
+    def _check_weights(self, epoch: int) -> None:
+        # Weights that are no numbers make no spikes, and a finite loss: they need a look.
+        if not all(bool(weight.isfinite().all()) for weight in self.network.parameters()):
+            raise TrialError("nan", f"weights became infinite or no numbers in epoch {epoch + 1}")
 
     def _close_epoch(self, tally: EpochTally, trained_s: float) -> None:
         """Validate, note what was measured, and tell the caller."""
