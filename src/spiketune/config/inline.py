@@ -61,6 +61,26 @@ def resolve(
     return dict(resolved)
 
 
+def as_range(parameter: Parameter) -> dict[str, Any]:
+    """A parameter as it stands in a file."""
+    when = {"when": parameter.when} if parameter.when else {}
+    match parameter:
+        case Choice():
+            return {"choice": list(parameter.options), **when}
+        case Int():
+            step = {"step": parameter.step} if parameter.step != 1 else {}
+            return {
+                "int": [parameter.low, parameter.high],
+                "scale": parameter.scale,
+                **step,
+                **when,
+            }
+        case Float():
+            step = {"step": parameter.step} if parameter.step is not None else {}
+            ends = [parameter.low, parameter.high]
+            return {"float": ends, "scale": parameter.scale, **step, **when}
+
+
 @dataclass
 class _Found:
     """What `_collect` gathers; keys are paths until a range has a name of its own."""

@@ -106,7 +106,7 @@ def _check_trial(trial: Mapping[str, Any], space: Space) -> None:
     free = trial.get("parameters", {})
     if not isinstance(free, Mapping):
         raise ConfigError("trial.parameters", "names free parameters: {n: {int: [1, 3]}}")
-    for values in _corners(space):
+    for values in corners(space):
         try:
             check_resolved(without_parameters(resolve(trial, values)))
         except ExpressionError as error:
@@ -118,8 +118,8 @@ def without_parameters(section: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in section.items() if key != "parameters"}
 
 
-def _corners(space: Space) -> Iterator[dict[str, Any]]:
-    """A middle configuration, and for each parameter its ends or options beside it."""
+def corners(space: Space) -> Iterator[dict[str, Any]]:
+    """A middle configuration, then each parameter at its ends or options beside it."""
     yield _configuration(space, {})
     for name, parameter in space.items():
         for value in _extremes(parameter):

@@ -18,14 +18,14 @@ def load_function(target: str, base_folder: str) -> Callable[..., Any]:
 
     Args:
         target: `package.module:name`, or `cloudpickle:<file>` for a function from a notebook.
-        base_folder: First on the import path.
+        base_folder: First on the import path; where such a file lies.
 
     Raises:
         InputError: If it cannot be imported, or is no function; the message says why.
     """
     module_name, _, name = target.partition(":")
     if module_name == PICKLED:
-        return _load_pickled(Path(name))
+        return _load_pickled(Path(base_folder, name))
     if base_folder and base_folder not in sys.path:
         sys.path.insert(0, base_folder)
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,12 +18,11 @@ from spiketune.data.registry import load, load_test
 from spiketune.data.splits import TestPermit, check_permit
 from spiketune.errors import ConfigError, TrialError
 from spiketune.objectives.trial import Preempted, Trial
-from spiketune.training import checkpoint as checkpoints
 from spiketune.training.batches import DeviceData
-from spiketune.training.checkpoint import Checkpoint
 from spiketune.training.evaluation import evaluate
 from spiketune.training.progress import Metrics
-from spiketune.training.trainer import Outcome, Trainer
+from spiketune.training.saved import save_network
+from spiketune.training.trainer import Trainer
 
 CHECKPOINT_FILE: Final = "checkpoint.safetensors"
 NETWORK_FILE: Final = "network.safetensors"
@@ -143,7 +141,7 @@ def train_and_test(
         "test_accuracy": found.metrics["accuracy"],
         "test_loss": found.metrics["loss"],
     }
-    _save_network(folder / NETWORK_FILE, trainer, config, outcome)
+    save_network(folder / NETWORK_FILE, trainer.network, config)
     np.savez_compressed(
         folder / PREDICTIONS_FILE,
         allow_pickle=False,
@@ -165,19 +163,6 @@ def checked_section(section: Mapping[str, Any]) -> TrainingTrial:
         first = error.errors()[0]
         path = ".".join(["trial", *map(str, first["loc"])])
         raise ConfigError(path, first["msg"]) from error
-
-
-def _save_network(path: Path, trainer: Trainer, config: TrainingTrial, outcome: Outcome) -> None:
-    tensors = {
-        name: value.detach().to("cpu", copy=True)
-        for name, value in trainer.network.state_dict().items()
-    }
-    facts = {
-        "section": config.model_dump(mode="json"),
-        "layers": list(trainer.network.names),
-        "progress": asdict(outcome.progress),
-    }
-    checkpoints.save(path, Checkpoint(tensors, facts))
 
 
 @contextmanager

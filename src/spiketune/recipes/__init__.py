@@ -1,1 +1,1 @@
-""""""
+"""Ready-made searches, as YAML files."""

@@ -121,11 +121,22 @@ def load(path: Path) -> tuple[StudyFolder, Configuration]:
     return folder, configure(document, facts.get("base_folder", str(path)))
 
 
+def read_document(folder: StudyFolder) -> dict[str, Any]:
+    """What `study.yaml` holds, `provenance` included."""
+    text = folder.configuration_file.read_text(encoding="utf-8")
+    return parse_yaml(text, str(folder.configuration_file))
+
+
 def update_study(folder: StudyFolder, study: Study) -> None:
     """Write a changed study section (a longer budget) into `study.yaml`."""
-    document = parse_yaml(folder.configuration_file.read_text(encoding="utf-8"), "study.yaml")
+    document = read_document(folder)
     document["study"] = study.model_dump(mode="json")
     write_atomically(folder.configuration_file, yaml.safe_dump(document, sort_keys=False))
+
+
+def now_text() -> str:
+    """The local time, ISO 8601 with its offset."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def dated_sibling(path: Path) -> Path:
@@ -154,7 +165,7 @@ def provenance(base_folder: str) -> dict[str, Any]:
     """What the study was made with: versions, machine, git state, time."""
     return {
         "base_folder": base_folder,
-        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "created": now_text(),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "versions": {name: _version(name) for name in _PACKAGES},

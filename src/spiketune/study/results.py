@@ -124,7 +124,9 @@ def losses(rows: Sequence[TrialRow], directions: Mapping[str, str]) -> Array:
     """
     signs = [-1.0 if direction == "maximize" else 1.0 for direction in directions.values()]
     values = [[r.objectives[name] for name in directions] for r in rows]
-    return np.array(values, dtype=float).reshape(len(rows), len(signs)) * np.array(signs)
+    table: Array = np.array(values, dtype=float).reshape(len(rows), len(signs))
+    signed: Array = table * np.array(signs)
+    return signed
 
 
 def eligible(rows: Sequence[TrialRow], *, any_fidelity: bool = False) -> list[TrialRow]:
@@ -150,7 +152,9 @@ def ranked(
 ) -> list[TrialRow]:
     """Eligible trials, best in the first objective first."""
     candidates = eligible(rows, any_fidelity=any_fidelity)
-    order = np.lexsort(losses(candidates, directions).T[::-1]) if candidates else []
+    if not candidates:
+        return []
+    order = np.lexsort(losses(candidates, directions).T[::-1])
     return [candidates[int(i)] for i in order]
 
 

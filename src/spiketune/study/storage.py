@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, final
 
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -20,6 +22,7 @@ _METRIC_NAMES_KEY: Final = "study:metric_names"  # Optuna's name for the objecti
 _SPACE_KEY: Final = "spiketune:space"
 _SESSION_PREFIX: Final = "spiketune:session:"
 _TEST_PREFIX: Final = "spiketune:test-opened:"
+_RETRAINED_PREFIX: Final = "spiketune:retrained:"
 
 
 @final
@@ -160,8 +163,19 @@ class StudyStorage:
 
     def add_test_opening(self, facts: Mapping[str, Any]) -> None:
         """Write down that the test split is about to be opened."""
-        number = len(self.test_openings())
-        self.storage.set_study_user_attr(self.study_id, f"{_TEST_PREFIX}{number}", dict(facts))
+        self._append(_TEST_PREFIX, facts)
+
+    def retrained(self) -> list[dict[str, Any]]:
+        """What configurations reached when they were trained again over seeds."""
+        return self._numbered(_RETRAINED_PREFIX)
+
+    def add_retrained(self, facts: Mapping[str, Any]) -> None:
+        """Write down what a configuration reached over seeds."""
+        self._append(_RETRAINED_PREFIX, facts)
+
+    def _append(self, prefix: str, facts: Mapping[str, Any]) -> None:
+        number = len(self._numbered(prefix))
+        self.storage.set_study_user_attr(self.study_id, f"{prefix}{number}", dict(facts))
 
     def _numbered(self, prefix: str) -> list[dict[str, Any]]:
         found = {
@@ -174,3 +188,8 @@ class StudyStorage:
     def close(self) -> None:
         """Close the journal."""
         self._journal.close()
+
+
+def stock_storage(folder: StudyFolder) -> JournalStorage:
+    """The study as stock Optuna opens it, for Optuna's own tools."""
+    return JournalStorage(JournalFileBackend(str(folder.journal)))

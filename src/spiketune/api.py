@@ -1,0 +1,364 @@
+"""A study as an object: the same for notebooks and for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from spiketune.config.inline import resolve
+from spiketune.config.loading import Configuration, corners, without_parameters
+from spiketune.config.study import Budget, Executor, seconds
+from spiketune.config.study import Study as StudySection
+from spiketune.errors import InputError, StudyExistsError
+from spiketune.executors.registry import check_executor, make_executor, n_cores, n_workers
+from spiketune.messages import Message
+from spiketune.study import folder as folders
+from spiketune.study.budget import n_counted, uptime_s
+from spiketune.study.folder import StudyFolder
+from spiketune.study.journal import StudyLock
+from spiketune.study.loop import Progress, Reason
+from spiketune.study.results import TrialRow, directions_of, frame, front, knee, ranked, row
+from spiketune.study.retraining import Candidate, Plan, Retrained, retrain
+from spiketune.study.running import run_session, study_of
+from spiketune.study.storage import StudyStorage
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from spiketune.report.summary import StudySummary
+
+Listen = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How a session ended.
+
+    Attributes:
+        reason: `budget`, `time`, `interrupted`, `exhausted`, `failing` or `unsatisfiable`.
+        first_failure: Message of its first failed trial.
+    """
+
+    reason: Reason
+    first_failure: str | None
+
+
+@final
+class Study:
+    """A study folder: run it, look at it, train its winners again.
+
+    Everything shown is read from the folder, so a study can be looked at while another
+    process runs it.
+
+    Args:
+        path: The study's folder.
+
+    Raises:
+        StudyNotFoundError: If it holds no study.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.folder, self.configuration = folders.load(Path(path))
+        self._reader: StudyStorage | None = None
+        self.session: Session | None = None
+
+    def __repr__(self) -> str:
+        return f"Study({str(self.folder.path)!r})"
+
+    @property
+    def path(self) -> Path:
+        """The study's folder."""
+        return self.folder.path
+
+    @property
+    def section(self) -> StudySection:
+        """The study section of its configuration."""
+        return study_of(self.configuration)
+
+    @property
+    def directions(self) -> dict[str, str]:
+        """`minimize` or `maximize` by objective."""
+        return dict(self.section.objectives)
+
+    # Look.
+
+    @property
+    def storage(self) -> StudyStorage:
+        """The journal, opened for reading."""
+        if self._reader is None:
+            fingerprint = self.configuration.space.fingerprint()
+            self._reader = StudyStorage(self.folder, self.section, fingerprint, writable=False)
+        return self._reader
+
+    def rows(self) -> list[TrialRow]:
+        """Every trial, by number; none if the study never started."""
+        if not self.folder.journal.exists():
+            return []
+        names = list(directions_of(self.storage.directions, self.storage.objectives))
+        return [row(trial, self.configuration.space, names) for trial in self.storage.trials()]
+
+    def frame(self) -> pd.DataFrame:
+        """One line per trial, as a pandas table."""
+        return frame(self.rows())
+
+    def front(self, *, any_fidelity: bool = False) -> list[TrialRow]:
+        """The trials that no other beats in every objective (feasible, at full fidelity)."""
+        return front(self.rows(), self.directions, any_fidelity=any_fidelity)
+
+    def best(self, *, any_fidelity: bool = False) -> TrialRow | None:
+        """The best trial; with several objectives, the knee of the front."""
+        if len(self.directions) > 1:
+            return knee(self.front(any_fidelity=any_fidelity), self.directions)
+        return next(iter(ranked(self.rows(), self.directions, any_fidelity=any_fidelity)), None)
+
+    def is_running(self) -> bool:
+        """Whether some process runs the study now."""
+        return StudyLock.is_held(self.folder.lock)
+
+    def summary(self) -> StudySummary:
+        """All that the report shows."""
+        from spiketune.report.summary import StudySummary
+
+        started = self.folder.journal.exists()
+        document = folders.read_document(self.folder)
+        return StudySummary(
+            name=self.section.name,
+            directions=self.directions,
+            space=self.configuration.space,
+            rows=self.rows(),
+            sessions=self.storage.sessions() if started else [],
+            test_openings=self.storage.test_openings() if started else [],
+            provenance=document.get("provenance", {}),
+            sampler=self.section.sampler.name,
+            budget=_budget_in_words(self.section.budget),
+            constraints=self.section.constraints,
+            retrained=self.storage.retrained() if started else [],
+        )
+
+    def plot(
+        self,
+        x: str,
+        y: str,
+        color: str | None = None,
+        *,
+        x_range: tuple[float, float] | None = None,
+        y_range: tuple[float, float] | None = None,
+        color_range: tuple[float, float] | None = None,
+    ) -> go.Figure:
+        """Any parameter, objective or metric against any other, coloured by a third.
+
+        Raises:
+            UnknownNameError: If a name is none of the table's columns.
+        """
+        from spiketune.report.plots import scatter
+
+        return scatter(
+            self.frame(), x, y, color, x_range=x_range, y_range=y_range, color_range=color_range
+        )
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the HTML report, one self-contained file, and say where it is."""
+        from spiketune.report.page import write_page
+
+        return write_page(self.summary(), Path(path or self.path / "report.html"))
+
+    # Run.
+
+    def run(
+        self,
+        trials: int | None = None,
+        time: float | str | None = None,
+        *,
+        listen: Listen | None = None,
+    ) -> Study:
+        """Go on with the search; Ctrl-C ends it in good order, and calling it again goes on.
+
+        Args:
+            trials: So many more than there are; None keeps the budget of `study.yaml`.
+            time: So much more time, in seconds or as text (`"90m"`); None keeps the budget.
+            listen: Told of progress; a progress display on the terminal if None.
+
+        Raises:
+            StudyLockedError: If another process runs the study.
+        """
+        if trials is not None or time is not None:
+            counted = n_counted(self.storage.trials()) if self.folder.journal.exists() else 0
+            self.set_budget(
+                trials=counted + trials if trials is not None else self.section.budget.trials,
+                time_s=self._uptime_s() + seconds(time) if time is not None else None,
+            )
+        prepare(self.configuration)
+        if listen is not None:
+            self.session = Session(*run_session(self.folder, self.configuration, listen))
+            return self
+        from spiketune.report.live import Display
+
+        with Display(self) as display:
+            self.session = Session(*run_session(self.folder, self.configuration, display.update))
+        return self
+
+    def extend(self, trials: int | None = None, time: float | str | None = None) -> None:
+        """Add to the budget of `study.yaml`."""
+        budget = self.section.budget
+        self.set_budget(
+            trials=budget.trials if trials is None else (budget.trials or 0) + trials,
+            time_s=budget.time if time is None else (budget.time or 0.0) + seconds(time),
+        )
+
+    def set_budget(self, *, trials: int | None, time_s: float | None) -> None:
+        """Set the budget of `study.yaml`, in trials and in seconds."""
+        budget = Budget(trials=trials, time=time_s)
+        section = self.section.model_copy(update={"budget": budget})
+        folders.update_study(self.folder, section)
+        self.folder, self.configuration = folders.load(self.path)
+
+    def _uptime_s(self) -> float:
+        if not self.folder.journal.exists():
+            return 0.0
+        return uptime_s(self.storage.sessions(), self.storage.trials())
+
+    # Train winners again.
+
+    def candidates(self, which: str = "best") -> list[Candidate]:
+        """The configurations behind `best`, `knee`, `front`, or a trial number.
+
+        Raises:
+            InputError: If there is no such trial.
+        """
+        if which == "front":
+            chosen = self.front()
+        elif which in ("best", "knee"):
+            chosen = [found] if (found := self.best()) is not None else []
+        elif which.isdigit():
+            chosen = [r for r in self.rows() if r.number == int(which)]
+        else:
+            raise InputError(f"--trial {which}: must be best, knee, front or a trial number")
+        if not chosen:
+            raise InputError(
+                f"{self.path}: no trial for '{which}'; see `spiketune best {self.path}`"
+            )
+        return [Candidate(f"trial-{r.number:05d}", self.resolved(r)) for r in chosen]
+
+    def resolved(self, trial: TrialRow) -> dict[str, Any]:
+        """The trial section with this trial's values."""
+        return without_parameters(resolve(self.configuration.trial, trial.params))
+
+    def retrain(
+        self,
+        which: str = "best",
+        *,
+        seeds: int = 5,
+        listen: Callable[[str, int, Message], None] = lambda label, seed, message: None,
+    ) -> list[Retrained]:
+        """Train chosen configurations again over fresh seeds and open the test split, on record.
+
+        Raises:
+            InputError: If there is no such trial.
+        """
+        candidates = self.candidates(which)
+        reason = f"retrain {which} of {self.section.name} over {seeds} seeds"
+        writer = StudyStorage(
+            self.folder, self.section, self.configuration.space.fingerprint(), writable=True
+        )
+        if self.configuration.kind == "network":
+            writer.add_test_opening({"reason": reason, "opened_at": folders.now_text()})
+        found = retrain_sections(
+            candidates,
+            seeds,
+            self.path / "retrain",
+            self.configuration,
+            reason=reason,
+            listen=listen,
+        )
+        for retrained in found:
+            writer.add_retrained(retrained.as_record())
+        writer.close()
+        return found
+
+
+def retrain_sections(
+    candidates: Sequence[Candidate],
+    seeds: int,
+    folder: Path,
+    configuration: Configuration,
+    *,
+    reason: str,
+    listen: Callable[[str, int, Message], None] = lambda label, seed, message: None,
+) -> list[Retrained]:
+    """Train sections again over fresh seeds, on the executor of the configuration."""
+    study = configuration.study
+    config = study.executor if study else Executor()
+    base_folder = configuration.base_folder
+    plan = Plan(
+        n_seeds=seeds,
+        folder=folder,
+        study_seed=study.seed if study else 0,
+        reason=reason,
+        base_folder=base_folder,
+        threads=max(1, n_cores() // n_workers(config)),
+        objectives=tuple(study.objectives) if study else (),
+    )
+    executor = make_executor(config, configuration.trial, base_folder)
+    try:
+        return retrain(candidates, plan, executor, listen)
+    finally:
+        executor.close()
+
+
+def prepare(configuration: Configuration) -> None:
+    """Check and make ready all that trials will need, before the first one starts.
+
+    Raises:
+        InputError: Naming what is missing, and the remedy.
+    """
+    from spiketune.objectives.preparation import prepare as prepare_sections
+    from spiketune.samplers.stock import check_sampler
+
+    study = configuration.study
+    if study is not None:
+        sampler = study.sampler
+        check_sampler(sampler.name, sampler.options, len(study.objectives), configuration.space)
+        check_executor(study.executor)
+    sections = (
+        without_parameters(resolve(configuration.trial, values))
+        for values in corners(configuration.space)
+    )
+    prepare_sections(sections, configuration.base_folder)
+
+
+def create(configuration: Configuration, path: str | Path) -> Study:
+    """Make a study's folder, after checking what can be checked without a trial.
+
+    Raises:
+        StudyExistsError: If the folder holds a study already.
+        InputError: If something that trials need is missing.
+    """
+    if StudyFolder(Path(path)).configuration_file.exists():
+        raise StudyExistsError(
+            f"{path}: holds a study already; go on with `spiketune resume {path}`, "
+            "or start a dated sibling with `--new`"
+        )
+    prepare(configuration)
+    folders.create(Path(path), configuration)
+    return Study(path)
+
+
+def open(path: str | Path) -> Study:  # noqa: A001 -- spiketune.open, as there is gzip.open
+    """The study in a folder.
+
+    Raises:
+        StudyNotFoundError: If there is none.
+    """
+    return Study(path)
+
+
+def _budget_in_words(budget: Budget) -> str:
+    parts = []
+    if budget.trials is not None:
+        parts.append(f"{budget.trials} trials")
+    if budget.time is not None:
+        parts.append(f"{budget.time:g} s")
+    return " or ".join(parts) or "no limit"

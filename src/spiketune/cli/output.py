@@ -1,0 +1,74 @@
+"""What every command prints with: results on stdout, talk on stderr, JSON where asked."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from spiketune.study.results import TrialRow
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override any leaf of the file; repeatable."),
+]
+
+
+def out() -> Console:
+    """The console for results."""
+    return Console()
+
+
+def err() -> Console:
+    """The console for talk and errors."""
+    return Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """One line of talk."""
+    err().print(text, markup=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """A value as JSON, strict: what is not finite becomes null."""
+    typer.echo(json.dumps(_strict(value), indent=2, default=_plain))
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _strict(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(child) for child in value]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value)
+
+
+def row_as_json(row: TrialRow) -> dict[str, Any]:
+    """A trial for scripts."""
+    return {
+        "number": row.number,
+        "state": row.state,
+        "feasible": row.feasible,
+        "params": dict(row.params),
+        "objectives": dict(row.objectives),
+        "constraints": dict(row.constraints),
+        "metrics": dict(row.metrics),
+        "fidelity": row.fidelity,
+        "cost_s": row.cost_s,
+        "failure": dict(row.failure) if row.failure else None,
+    }

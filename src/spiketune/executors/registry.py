@@ -1,0 +1,87 @@
+"""Executors by name."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from spiketune.config.study import Executor as ExecutorConfig
+from spiketune.errors import UnknownNameError
+from spiketune.executors.base import Executor
+from spiketune.executors.inline import InlineExecutor
+from spiketune.executors.local import LocalExecutor, modules_to_preload
+from spiketune.objectives.execution import execute
+from spiketune.objectives.function import PICKLED
+from spiketune.plugins import registered
+
+Make = Callable[[ExecutorConfig, Mapping[str, Any], str], Executor]
+_TRAINING: Final = "spiketune.objectives.training"
+
+
+def n_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def n_workers(config: ExecutorConfig) -> int:
+    """Attempts at once: as configured, else one per core, and one for `inline`."""
+    if config.name == "inline":
+        return 1
+    return config.workers or n_cores()
+
+
+def make_executor(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:
+    """The executor of a study.
+
+    Args:
+        config: The executor section.
+        trial: The trial section: what children must import.
+        base_folder: First on the import path of function objectives.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+    """
+    check_executor(config)
+    makers: Mapping[str, Make] = {**_MAKERS, **registered("executors")}
+    return makers[config.name](config, trial, base_folder)
+
+
+def check_executor(config: ExecutorConfig) -> None:
+    """Refuse an executor that does not exist; warn of more workers than cores.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+    """
+    known = {*_MAKERS, *registered("executors")}
+    if config.name not in known:
+        raise UnknownNameError("executor", config.name, known)
+    if config.name == "local" and n_workers(config) > n_cores():
+        warnings.warn(
+            f"study.executor.workers: {n_workers(config)} workers share {n_cores()} cores; "
+            "trials will slow each other down",
+            stacklevel=2,
+        )
+
+
+def _inline(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:
+    return InlineExecutor(execute)
+
+
+def _local(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:
+    function = str(trial.get("function", ""))
+    if not function:
+        preload: tuple[str, ...] = (_TRAINING,)
+    elif function.startswith(f"{PICKLED}:"):
+        preload = ("numpy", "cloudpickle")
+    else:
+        preload = modules_to_preload(function, base_folder)
+    return LocalExecutor(
+        n_workers(config), preload=(*config.preload, *preload), base_folder=base_folder
+    )
+
+
+_MAKERS: Final[Mapping[str, Make]] = {"inline": _inline, "local": _local}

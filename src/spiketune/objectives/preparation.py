@@ -1,0 +1,74 @@
+"""What must hold before the first trial: data in place, function importable, device there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from spiketune.config.loading import check_resolved, kind_of
+from spiketune.config.training import Dataset, Device, TrainingTrial
+from spiketune.errors import DeviceError, InputError
+from spiketune.objectives.function import PICKLED, load_function
+
+
+def prepare(sections: Iterable[Mapping[str, Any]], base_folder: str) -> None:
+    """Make ready what trials will need; done once, before any of them starts.
+
+    Args:
+        sections: Resolved trial sections, enough of them to name every data set and device.
+        base_folder: First on the import path of function objectives.
+
+    Raises:
+        InputError: If something is missing; names the place and the remedy.
+    """
+    datasets: dict[str, Dataset] = {}
+    devices: set[Device] = set()
+    functions: set[str] = set()
+    for section in sections:
+        if kind_of(section) == "function":
+            functions.add(str(section["function"]))
+            continue
+        model = check_resolved(section)
+        if isinstance(model, TrainingTrial):
+            source = model.dataset.model_copy(update={"steps": 1, "encoding": "constant"})
+            datasets[json.dumps(source.model_dump(), sort_keys=True)] = source
+            devices.add(model.device)
+    for function in sorted(functions):
+        _check_function(function, base_folder)
+    for device in devices - {"auto", "cpu"}:
+        _check_device(device)
+    if datasets:
+        from spiketune.data import registry
+
+        for dataset in datasets.values():
+            registry.prepare(dataset)
+
+
+def _check_device(device: Device) -> None:
+    from spiketune.training.devices import resolve_device
+
+    try:
+        resolve_device(device)
+    except DeviceError as error:
+        raise DeviceError(f"trial.device: {error}") from error
+
+
+def _check_function(function: str, base_folder: str) -> None:
+    """Import the function in a process of its own, so that the asker never runs a user's module."""
+    if function.startswith(f"{PICKLED}:"):
+        return
+    command = [sys.executable, "-m", __name__, function, base_folder]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    if checked.returncode:
+        lines = checked.stderr.strip().splitlines()
+        raise InputError(lines[-1] if lines else f"trial.function: cannot import '{function}'")
+
+
+if __name__ == "__main__":
+    try:
+        load_function(sys.argv[1], sys.argv[2])
+    except InputError as error:
+        sys.exit(" ".join(str(error).split()))

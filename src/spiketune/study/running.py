@@ -1,0 +1,95 @@
+"""A study brought to life: lock, journal, sampler, executor and loop for one session."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from spiketune.clock import SystemClock
+from spiketune.config.loading import Configuration
+from spiketune.config.study import Study
+from spiketune.errors import ConfigError
+from spiketune.executors.registry import make_executor, n_cores, n_workers
+from spiketune.samplers.asker import Asker
+from spiketune.study.folder import StudyFolder
+from spiketune.study.jobs import JobMaker
+from spiketune.study.journal import StudyLock
+from spiketune.study.loop import Progress, Reason, StudyLoop
+from spiketune.study.storage import StudyStorage
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+def study_of(configuration: Configuration) -> Study:
+    """The study section.
+
+    Raises:
+        ConfigError: If the file has none.
+    """
+    if configuration.study is None:
+        raise ConfigError("study", "the section is missing; a search needs its objectives")
+    return configuration.study
+
+
+def run_session(
+    folder: StudyFolder,
+    configuration: Configuration,
+    listen: Callable[[Progress], None] = lambda progress: None,
+) -> tuple[Reason, str | None]:
+    """Run a study until its budget is spent, or Ctrl-C, SIGTERM or SIGUSR1 ends the session.
+
+    Args:
+        folder: The study's folder.
+        configuration: Its checked configuration.
+        listen: Told of progress.
+
+    Returns:
+        Why the session ended, and the message of its first failed trial.
+
+    Raises:
+        StudyLockedError: If another process runs the study.
+    """
+    study = study_of(configuration)
+    lock = StudyLock(folder.lock)
+    try:
+        storage = StudyStorage(folder, study, configuration.space.fingerprint(), writable=True)
+        asker = Asker(
+            storage.storage,
+            storage.study_id,
+            storage.name,
+            configuration.space,
+            sampler=study.sampler.name,
+            options=study.sampler.options,
+            seed=study.seed,
+        )
+        threads = max(1, n_cores() // n_workers(study.executor))
+        executor = make_executor(study.executor, configuration.trial, configuration.base_folder)
+        jobs = JobMaker(study, configuration, folder, threads)
+        loop = StudyLoop(storage, asker, executor, jobs, SystemClock(), listen)
+        with _signals_to(loop.request_stop):
+            reason = loop.run()
+        storage.close()
+        return reason, loop.first_failure
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _signals_to(stop: Callable[[], None]) -> Iterator[None]:
+    """Let signals end the session in good order; only the main thread can catch them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop()
+
+    before = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

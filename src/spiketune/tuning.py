@@ -1,0 +1,130 @@
+"""Search the arguments of a Python function, from a script or a notebook."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spiketune.api import Listen, Study, create
+from spiketune.config.checking import check
+from spiketune.config.inline import as_range
+from spiketune.config.loading import Configuration, configure
+from spiketune.config.study import Study as StudySection
+from spiketune.errors import InputError, StudyExistsError, StudyNotFoundError
+from spiketune.objectives.function import PICKLED, dump_function
+from spiketune.space import Parameter, Space
+from spiketune.study.folder import StudyFolder
+
+if TYPE_CHECKING:
+    from spiketune.objectives.trial import Trial
+
+
+def tune(
+    objective: Callable[[Trial], Any],
+    space: Space | Mapping[str, Parameter],
+    *,
+    objectives: Mapping[str, str],
+    folder: str | Path,
+    trials: int = 100,
+    time: float | str | None = None,
+    constraints: Sequence[str] = (),
+    require: Sequence[str] = (),
+    sampler: str | Mapping[str, Any] = "tpe",
+    workers: int | None = None,
+    time_limit: float | str | None = None,
+    seed: int = 0,
+    listen: Listen | None = None,
+) -> Study:
+    """Search the arguments of a Python function.
+
+    A folder that holds this study already is gone on with, for `trials` more.
+
+    Args:
+        objective: Takes a `spiketune.Trial`, returns a number or a mapping metric -> number. A
+            function of a notebook is kept by value in the folder.
+        space: Parameter by name, or a `Space` with requirements.
+        objectives: `minimize` or `maximize` by metric.
+        folder: The study's folder.
+        trials: Trials to run now; 0 only makes the study.
+        time: Longest time to run now, in seconds or as text (`"90m"`).
+        constraints: Inequalities over metrics, such as `"n_parameters <= 200000"`.
+        require: Expressions over parameters that a configuration must meet.
+        sampler: Name, or name and options (`{"name": "tpe", "n_startup_trials": 20}`).
+        workers: Trials at once; one per core if None.
+        time_limit: Longest time one attempt may take.
+        seed: Of the whole study.
+        listen: Told of progress; a progress display on the terminal if None.
+
+    Raises:
+        ConfigError: If an argument is wrong.
+        StudyExistsError: If the folder holds a study of another space.
+    """
+    path = Path(folder)
+    space = space if isinstance(space, Space) else Space(space, require)
+    chosen = {"name": sampler} if isinstance(sampler, str) else dict(sampler)
+    fields: dict[str, Any] = {
+        "name": path.name,
+        "objectives": dict(objectives),
+        "constraints": tuple(constraints),
+        "require": tuple(rule.text for rule in space.require),
+        "sampler": chosen,
+        "budget": {"trials": max(1, trials), **({"time": time} if time is not None else {})},
+        "executor": {
+            **({"workers": workers} if workers else {}),
+            **({"time_limit": time_limit} if time_limit else {}),
+        },
+        "seed": seed,
+    }
+    section = check(StudySection, fields, "study")
+    trial, base_folder = _function_section(objective, space, path)
+    document = {"study": section.model_dump(mode="json"), "trial": trial}
+    configuration = configure(document, base_folder)
+    if configuration.space.fingerprint() != space.fingerprint():
+        raise InputError("space: conditions between chosen sections cannot be given from Python")
+    study = _open_or_create(configuration, path)
+    if trials:
+        study.run(trials, time, listen=listen)
+    return study
+
+
+def _open_or_create(configuration: Configuration, path: Path) -> Study:
+    try:
+        study = Study(path)
+    except StudyNotFoundError:
+        return create(configuration, path)
+    same_space = study.configuration.space.fingerprint() == configuration.space.fingerprint()
+    if not same_space or study.section.objectives != _objectives(configuration):
+        raise StudyExistsError(
+            f"{path}: holds a study of another space or of other objectives; "
+            "give another folder, or undo the change"
+        )
+    return study
+
+
+def _function_section(
+    function: Callable[..., Any], space: Space, path: Path
+) -> tuple[dict[str, Any], str]:
+    """The trial section that calls a function, and the folder to import it from."""
+    params = {name: as_range(parameter) for name, parameter in space.items()}
+    module = getattr(function, "__module__", "__main__")
+    name = getattr(function, "__qualname__", "")
+    importable = module not in ("__main__", "builtins") and "<" not in name and name
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if importable and file:
+        depth = module.count(".") + 1
+        return {"function": f"{module}:{name}", "params": params}, str(
+            Path(file).parents[depth - 1]
+        )
+    kept = StudyFolder(path).function_file
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(dump_function(function))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    return {"function": f"{PICKLED}:{kept.name}", "params": params}, str(path.resolve())
+
+
+def _objectives(configuration: Configuration) -> Mapping[str, str]:
+    return configuration.study.objectives if configuration.study else {}
