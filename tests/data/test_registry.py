@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from spiketune.config.training import Dataset, Validation
-from spiketune.data.registry import datasets, get_dataset, load, prepare
+from spiketune.data import registry
+from spiketune.data.registry import DataSet, datasets, get_dataset, load, prepare
+from spiketune.data.splits import Labelled
 from spiketune.errors import ConfigError, UnknownNameError
 
 # Those that need no download; a data set that is added is tested by adding its name.
@@ -22,6 +25,15 @@ def test_an_unknown_name_suggests_a_known_one() -> None:
 def test_the_data_sets_are_listed_by_name() -> None:
     assert {"digits", "mnist", "yin_yang"} <= set(datasets())
     assert all(name == data_set.name for name, data_set in datasets().items())
+
+
+def test_a_package_can_bring_a_data_set_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Labelled(np.arange(20.0)[:, None] / 20, np.arange(20) % 2)
+    theirs = DataSet("theirs", "twenty numbers", lambda config: data, lambda config: data)
+    entry = SimpleNamespace(name="theirs", load=lambda: theirs)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry])
+    assert get_dataset("theirs") is theirs
+    assert len(load(Dataset(name="theirs")).validation) == 4
 
 
 @pytest.mark.parametrize("name", AT_HAND)

@@ -1,0 +1,46 @@
+"""Trained networks in a file: weights, and the trial section they were trained by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from spiketune.config.training import TrainingTrial
+from spiketune.snn.networks import SpikingNetwork, layer_shapes
+from spiketune.training.checkpoint import Checkpoint, load, save
+
+
+def save_network(path: Path, network: SpikingNetwork, config: TrainingTrial) -> None:
+    """Write a network, readable by `load_network` and, as plain tensors, by safetensors."""
+    tensors = {
+        name: value.detach().to("cpu", copy=True) for name, value in network.state_dict().items()
+    }
+    facts = {"section": config.model_dump(mode="json"), "layers": list(network.names)}
+    save(path, Checkpoint(tensors, facts))
+
+
+def load_network(
+    path: Path, device: torch.device | None = None
+) -> tuple[SpikingNetwork, TrainingTrial]:
+    """The network in a file, and the trial section it was trained by.
+
+    Args:
+        path: File written by `save_network`.
+        device: Where the network goes; None for the CPU.
+
+    Raises:
+        ValueError: If the file is torn or holds no network of ours.
+        FileNotFoundError: If there is none.
+    """
+    found = load(path)
+    try:
+        config = TrainingTrial.model_validate(found.facts["section"])
+        weights = [found.tensors[f"dense.{i}.weight"] for i in range(len(found.facts["layers"]))]
+        n_inputs, n_classes = weights[0].shape[1], weights[-1].shape[0]
+        shapes = layer_shapes(config.network, n_inputs, n_classes, config.dataset.dt_ms)
+        network = SpikingNetwork(shapes, seed=0)
+        network.load_state_dict(dict(found.tensors))
+    except (KeyError, IndexError, RuntimeError) as error:
+        raise ValueError(f"{path} holds no network: {error}") from error
+    return network.to(device or torch.device("cpu")), config
