@@ -256,7 +256,8 @@ def _found(study: Study, rows: list[TrialRow]) -> RenderableType:
 def _table(study: Study, chosen: list[TrialRow]) -> Table:
     from spiketune.report.tables import trial_table
 
-    return trial_table(chosen, study.directions)
+    title = "Front" if len(study.directions) > 1 else "Best"
+    return trial_table(study.summary(), chosen, title)
 
 
 def _nothing(rows: list[TrialRow]) -> str:

@@ -84,6 +84,7 @@ class Asker:
         self._seen = {name: sampler_distribution(p) for name, p in space.items()}
         self._kept = {name: stored_distribution(p) for name, p in space.items()}
         self._view = SamplerView(storage, study_id, space, blind=self._stock.blind)
+        self._common_space: Any = None
         self._study = optuna.load_study(study_name=study_name, storage=self._view)
 
     def ask(self, fixed: Mapping[str, Any] | None = None) -> tuple[Proposal, bool]:
@@ -122,7 +123,12 @@ class Asker:
     def _sampler(self, number: int, draw: int) -> BaseSampler:
         purpose = ("sampler",) if self._stock.one_seed else ("ask", number, draw)
         seed = child_seed(self._seed, *purpose)
-        return build(self._name, self._options, seed, self._space)
+        sampler = build(self._name, self._options, seed, self._space)
+        if (known := getattr(sampler, "_search_space", None)) is not None:
+            # What all trials have in common is found incrementally, and depends on them alone.
+            self._common_space = self._common_space or known
+            sampler._search_space = self._common_space  # type: ignore[attr-defined]
+        return sampler
 
     def _draw(self, draft: FrozenTrial, draw: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
         self._study._thread_local.cached_all_trials = None

@@ -53,6 +53,8 @@ class SamplerView(BaseStorage):
         self._seen: list[FrozenTrial] = []
         self._open: set[int] = set()
         self._unusable: set[int] = set()
+        self._infeasible: set[int] = set()
+        self._told: list[list[float]] = []
         self._constraints: tuple[str, ...] = ()
         self._stale = False
         self._study_attrs: dict[str, Any] = {}
@@ -83,14 +85,15 @@ class SamplerView(BaseStorage):
         fresh = range(len(self._raw), len(raw))
         changed = [i for i in sorted(self._open) if raw[i] is not self._raw[i]] + list(fresh)
         self._raw = raw
+        if not changed:
+            return
         self._seen.extend(raw[i] for i in fresh)
         for i in changed:
             self._take_in(i)
-        if changed and self._stale:
-            for i, trial in enumerate(raw):
-                self._seen[i] = self._transformed(trial)
+        if self._stale:
+            self._seen = [self._transformed(trial) for trial in raw]
             self._stale = False
-        if changed and (self._unusable or self._blind):
+        if self._unusable or (self._blind and self._infeasible):
             self._fill()
 
     def _take_in(self, i: int) -> None:
@@ -99,13 +102,22 @@ class SamplerView(BaseStorage):
             self._open.add(i)
         else:
             self._open.discard(i)
-            usable_names = {_RAN} if self._is_unusable(trial) else set(trial.constraints)
-            if self._is_unusable(trial):
-                self._unusable.add(i)
-            if not usable_names <= set(self._constraints):
-                self._constraints = tuple(sorted({*self._constraints, *usable_names}))
-                self._stale = True  # all trials must carry the same constraints
+            self._take_in_finished(i, trial)
         self._seen[i] = self._transformed(trial)
+
+    def _take_in_finished(self, i: int, trial: FrozenTrial) -> None:
+        constraints = trial.constraints
+        names = set(constraints)
+        if self._is_unusable(trial):
+            self._unusable.add(i)
+            names = {_RAN}
+        elif trial.state == TrialState.COMPLETE:
+            self._told.append(trial.values)
+            if any(value > 0 for value in constraints.values()):
+                self._infeasible.add(i)
+        if not names <= set(self._constraints):
+            self._constraints = tuple(sorted({*self._constraints, *names}))
+            self._stale = True  # all trials must carry the same constraints
 
     def _is_unusable(self, trial: FrozenTrial) -> bool:
         return trial.state in _UNUSABLE and bool(trial.params)
@@ -143,21 +155,15 @@ class SamplerView(BaseStorage):
         A sampler that is blind to constraints gets the worst value instead, for infeasible
         trials too.
         """
-        told = [t.values for t in self._raw if t.state == TrialState.COMPLETE]
         directions = self._storage.get_study_directions(self._study_id)
-        if not told:
+        if not self._told:
             filler = [0.0] * len(directions)
         elif self._blind:
             signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
-            filler = [float(v) for v in signs * np.max(signs * np.array(told), axis=0)]
+            filler = [float(v) for v in signs * np.max(signs * np.array(self._told), axis=0)]
         else:
-            filler = [float(v) for v in np.median(np.array(told), axis=0)]
-        infeasible = (
-            i
-            for i, trial in enumerate(self._raw)
-            if trial.state == TrialState.COMPLETE and any(v > 0 for v in trial.constraints.values())
-        )
-        for i in {*self._unusable, *(infeasible if self._blind else ())}:
+            filler = [float(v) for v in np.median(np.array(self._told), axis=0)]
+        for i in self._unusable | (self._infeasible if self._blind else set()):
             self._seen[i].values = filler
 
     # What a sampler reads.

@@ -13,12 +13,13 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any, final
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
+from optuna.trial import FrozenTrial, TrialState
 
 from spiketune.errors import InputError, StudyLockedError
 
@@ -110,6 +111,7 @@ class BatchedStorage(JournalStorage):
 
     def __init__(self, journal: JournalFile) -> None:
         self._batch: list[dict[str, Any]] | None = None
+        self._listed: tuple[tuple[int, int], list[FrozenTrial]] | None = None
         super().__init__(journal)
         self._replay_result._last_created_trial_id_by_this_process = -1  # set on the first one only
 
@@ -140,6 +142,22 @@ class BatchedStorage(JournalStorage):
     def _sync_with_backend(self) -> None:
         if self._batch is None:
             super()._sync_with_backend()
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        """All trials; the same list as before while nothing new is in the file."""
+        if deepcopy or states is not None:
+            return super().get_all_trials(study_id, deepcopy, states)
+        with self._thread_lock:
+            self._sync_with_backend()
+            key = (study_id, self._replay_result.log_number_read)
+            if self._listed is None or self._listed[0] != key:
+                self._listed = (key, self._replay_result.get_all_trials(study_id, None))
+            return self._listed[1]
 
     @property
     def last_created_trial_id(self) -> int:
