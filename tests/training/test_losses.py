@@ -25,8 +25,8 @@ def test_the_count_loss_is_zero_at_the_target_counts() -> None:
 
 
 def test_target_counts_are_rounded_down() -> None:
-    spikes = torch.zeros(13, 1, 1)
-    expected = int(0.8 * 13) ** 2 / 13
+    spikes = torch.zeros(12, 1, 1)  # 0.8 * 12 = 9.6
+    expected = 9**2 / 12
     assert count_mse(spikes, torch.tensor([0]), 0.8, 0.2).item() == pytest.approx(expected)
 
 

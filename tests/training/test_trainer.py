@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,40 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another() -> None
     assert without_times(first) == without_times(again)
     assert same_weights(a, b)
     assert not same_weights(a, c)
+
+
+def test_each_epoch_has_an_order_and_dropout_masks_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trainer = Trainer(trial(dropout=0.2), splits(), seed=1, study_seed=0)
+    orders, masks = [], []
+    take, forward = trainer._train.batch, trainer.network.forward
+
+    def batch(which: Tensor) -> Any:
+        orders.append(which.tolist())
+        return take(which)
+
+    def seen(inputs: Tensor, steps: int, dropout: torch.Generator | None = None) -> Any:
+        if dropout is not None:
+            masks.append(dropout.initial_seed())
+        return forward(inputs, steps, dropout)
+
+    monkeypatch.setattr(trainer._train, "batch", batch)
+    monkeypatch.setattr(trainer.network, "forward", seen)
+    trainer.run()
+    epochs = [list(chain(*orders[first : first + 5])) for first in range(0, 20, 5)]
+    assert [sorted(order) for order in epochs] == [list(range(150))] * 4
+    assert len({tuple(order) for order in epochs}) == 4
+    assert len(set(masks)) == 4
+
+
+def test_the_schedule_sets_the_learning_rate_of_each_epoch() -> None:
+    vanishing = {"name": "exponential", "gamma": 1e-30}
+    rule = {"name": "sgd", "learning_rate": 0.1}
+    config = trial(training={"optimizer": rule, "scheduler": vanishing, "epochs": 3})
+    _, first = run(trial(training={"optimizer": rule, "epochs": 1}))
+    _, third = run(config)
+    assert same_weights(first, third)
 
 
 def test_the_global_generator_has_no_part_in_it() -> None:
