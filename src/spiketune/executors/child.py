@@ -73,6 +73,7 @@ def _accept(control: socket.socket, children: set[int], inherited: tuple[int, ..
     if not data:
         return False
     folder = json.loads(data)["folder"]
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # none is lost before the child listens
     pid = os.fork()
     if pid == 0:
         signal.set_wakeup_fd(-1)
@@ -80,6 +81,7 @@ def _accept(control: socket.socket, children: set[int], inherited: tuple[int, ..
             os.close(file)
         control.close()
         _run_child(Path(folder), socket.socket(fileno=files[0]))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     for file in files:
         os.close(file)
     children.add(pid)
@@ -125,9 +127,10 @@ def _run_child(folder: Path, link: socket.socket) -> NoReturn:
     try:
         os.setsid()
         _die_with_parent()
+        stop = _listen_to_signals()
         job = from_json((folder / "job.json").read_bytes())
         if isinstance(job, Job):
-            _attempt(job, link)
+            _attempt(job, link, stop)
             status = 0
     except BaseException:  # nothing may unwind into the server
         sys.excepthook(*sys.exc_info())
@@ -138,9 +141,8 @@ def _run_child(folder: Path, link: socket.socket) -> NoReturn:
         os._exit(status)
 
 
-def _attempt(job: Job, link: socket.socket) -> None:
-    folder = Path(job.folder)
-    _claim(folder)
+def _listen_to_signals() -> threading.Event:
+    """SIGTERM and SIGUSR1 mean: write a checkpoint, report, leave."""
     stop = threading.Event()
 
     def leave(number: int, frame: FrameType | None) -> None:
@@ -150,6 +152,13 @@ def _attempt(job: Job, link: socket.socket) -> None:
         signal.signal(number, leave)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    return stop
+
+
+def _attempt(job: Job, link: socket.socket, stop: threading.Event) -> None:
+    folder = Path(job.folder)
+    _claim(folder)
     _redirect(folder)
     _limit_threads(job.threads)
     threading.Thread(target=_watch_asker, args=(link, stop), daemon=True).start()

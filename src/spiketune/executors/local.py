@@ -282,10 +282,10 @@ class LocalExecutor(Executor):
             attempt.signal_wanted = number  # sent once the fork server has told the pid
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            if number == signal.SIGKILL:
+            os.kill(attempt.pid, number)
+        if number == signal.SIGKILL:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(attempt.pid, number)
-            else:
-                os.kill(attempt.pid, number)
 
 
 _FROM_OUTSIDE: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT})

@@ -58,9 +58,10 @@ class SimulatedExecutor(Executor):
         heapq.heappush(self._agenda, (at_s, self._n_events, worker, message))
 
     def events(self, timeout_s: float) -> Sequence[Message]:
-        """The next event, with the clock at its time; none if nothing runs."""
-        if not self._agenda:
-            self._clock.advance_to(self._clock.now_s() + timeout_s)
+        """The next event, with the clock at its time; none if it is further than `timeout_s`."""
+        until_s = self._clock.now_s() + timeout_s
+        if not self._agenda or self._agenda[0][0] > until_s:
+            self._clock.advance_to(until_s)
             return ()
         at_s, _, _, message = heapq.heappop(self._agenda)
         self._clock.advance_to(at_s)

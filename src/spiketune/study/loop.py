@@ -32,6 +32,7 @@ Reason = Literal["budget", "time", "interrupted", "exhausted", "failing", "unsat
 
 POLL_S: Final = 0.5
 GRACE_S: Final = 20.0  # for workers to write checkpoints after Ctrl-C
+_ADOPTION_POLL_S: Final = 0.05
 ADOPTION_S: Final = 5.0  # children of a dead asker are gone after 2 s
 SAME_FAILURES: Final = 10  # as many trials at the start that all fail alike end the study
 REJECTED_IN_A_ROW: Final = 20  # each of them stands for 100 draws
@@ -80,7 +81,8 @@ class StudyLoop:
         executor: Runs attempts.
         jobs: Makes jobs.
         clock: The time.
-        listen: Told after every event and at least every half second.
+        listen: Told after every event, and every `poll_s` without one.
+        poll_s: Longest wait for an event in seconds.
     """
 
     def __init__(
@@ -91,7 +93,9 @@ class StudyLoop:
         jobs: JobMaker,
         clock: Clock,
         listen: Callable[[Progress], None] = lambda progress: None,
+        poll_s: float = POLL_S,
     ) -> None:
+        self._poll_s = poll_s
         self._storage = storage
         self._asker = asker
         self._executor = executor
@@ -128,9 +132,8 @@ class StudyLoop:
             self._recover()
             while self._go_on():
                 self._fill()
-                if not self._running:
-                    break
-                self._handle(self._executor.events(POLL_S))
+                if self._running:
+                    self._handle(self._executor.events(self._patience_s()))
             self._drain()
         finally:
             self._executor.close()
@@ -147,6 +150,12 @@ class StudyLoop:
 
     def _elapsed_s(self) -> float:
         return self._before_s + self._clock.now_s() - self._started_s
+
+    def _patience_s(self) -> float:
+        """How long to wait for an event: no longer than the time budget lasts."""
+        limit_s = self._jobs.study.budget.time
+        left_s = limit_s - self._elapsed_s() if limit_s else self._poll_s
+        return max(0.0, min(self._poll_s, left_s))
 
     def _go_on(self) -> bool:
         if self._stop_calls:
@@ -374,7 +383,7 @@ class StudyLoop:
         """A worker of the dead asker may still be about to write its result."""
         deadline_s = self._clock.now_s() + ADOPTION_S
         while worker_alive(folder) and self._clock.now_s() < deadline_s:
-            self._executor.events(POLL_S / 10)
+            self._executor.events(_ADOPTION_POLL_S)
 
     def _drain(self) -> None:
         """After a stop: let workers write their checkpoints and hear what still comes."""
@@ -384,7 +393,7 @@ class StudyLoop:
         while self._running and self._clock.now_s() < deadline_s:
             if self._stop_calls > 1:
                 break
-            self._handle(self._executor.events(POLL_S))
+            self._handle(self._executor.events(min(self._poll_s, GRACE_S)))
         for running in self._running.values():
             self._end_attempt(running, "interrupted")
             self._storage.set_attempts(running.trial, running.history)

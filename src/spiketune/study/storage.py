@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, final
@@ -69,7 +70,13 @@ class StudyStorage:
             StudyDirection.MAXIMIZE if direction == "maximize" else StudyDirection.MINIMIZE
             for direction in study.objectives.values()
         ]
-        study_id = self.storage.create_new_study(directions, study.name)
+        logger = logging.getLogger("optuna.storages.journal._storage")
+        level = logger.level
+        logger.setLevel(logging.WARNING)  # the folder is announced by whoever made it
+        try:
+            study_id = self.storage.create_new_study(directions, study.name)
+        finally:
+            logger.setLevel(level)
         with self.storage.batch():
             self.storage.set_study_system_attr(study_id, _METRIC_NAMES_KEY, list(study.objectives))
             self.storage.set_study_user_attr(study_id, _SPACE_KEY, fingerprint)

@@ -1,0 +1,115 @@
+"""Objectives that tests run in children: each does one thing that can happen to a trial."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import spiketune
+
+
+def quadratic(trial):
+    return {"loss": (trial.params["x"] - 0.3) ** 2, "size": trial.params["n"]}
+
+
+def quick(trial):
+    """A few milliseconds of work, told step by step, and a line in a log when it ends."""
+    for step in (1, 2, 3):
+        time.sleep(0.004)
+        trial.report(step, loss=trial.params["x"] / step)
+    with (Path(trial.params["log"])).open("a") as log:
+        log.write(f"{trial.number}\n")
+    return {"loss": (trial.params["x"] - 0.3) ** 2}
+
+
+def number(trial):
+    return trial.params["x"]
+
+
+def raises(trial):
+    raise ValueError("the objective does not like this")
+
+
+def raises_above_half(trial):
+    if trial.params["x"] > 0.5:
+        raise ValueError("too large")
+    return trial.params["x"]
+
+
+def not_a_number(trial):
+    return float("nan")
+
+
+def lacks_objective(trial):
+    return {"accuracy": 0.5}
+
+
+def exits(trial):
+    sys.exit(3)
+
+
+def out_of_memory(trial):
+    raise MemoryError("no more")
+
+
+def killed(trial):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_once(trial):
+    if trial.attempt == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return trial.params["x"]
+
+
+def segfaults(trial):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def hangs(trial):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)
+
+
+def waits_for_stop(trial):
+    trial.report(1, loss=1.0)
+    while not trial.should_stop():
+        time.sleep(0.01)
+    (trial.checkpoint_dir / "step").write_text("1")
+    raise spiketune.Preempted
+
+
+def obeys_then_finishes(trial):
+    """Leaves when asked; the next attempt finds the checkpoint and ends at once."""
+    if (trial.checkpoint_dir / "step").exists():
+        return trial.params["x"]
+    return waits_for_stop(trial)
+
+
+def leaves_a_grandchild(trial):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(trial.params["log"]).write_text(str(process.pid))
+    return 0.0
+
+
+def first_line(trial):
+    return {"loss": time.monotonic()}
+
+
+def talks(trial):
+    print("to stdout")
+    os.system("echo from a shell")
+    print("to stderr", file=sys.stderr)
+    return {"threads": float(os.environ["OMP_NUM_THREADS"]), "loss": 0.0}
+
+
+def with_constraint(trial):
+    trial.set_constraint("small", trial.params["x"] - 0.5)
+    return trial.params["x"]
+
+
+def slow_if_large(trial):
+    time.sleep(0.05 if trial.params["x"] < 0.5 else 0.2)
+    return trial.params["x"]
