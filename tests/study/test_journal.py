@@ -38,9 +38,14 @@ def test_a_batch_reaches_the_file_as_one_or_not_at_all(path):
     storage = BatchedStorage(JournalFile(path, writable=True))
     study_id = storage.create_new_study([optuna.study.StudyDirection.MINIMIZE], "s")
     before = path.read_bytes()
-    with pytest.raises(ZeroDivisionError), storage.batch():
-        storage.set_study_user_attr(study_id, "a", 1)
-        raise ZeroDivisionError
+
+    def fails_halfway():
+        with storage.batch():
+            storage.set_study_user_attr(study_id, "a", 1)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails_halfway()
     assert path.read_bytes() == before
     with storage.batch():
         storage.set_study_user_attr(study_id, "a", 1)

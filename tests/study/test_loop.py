@@ -1,12 +1,16 @@
 import itertools
 
+import optuna
 import pytest
 from optuna.trial import TrialState
 
+from spiketune.api import Study
 from spiketune.clock import VirtualClock
 from spiketune.executors.simulated import SimulatedExecutor
 from spiketune.messages import Failure, Report
+from spiketune.study.folder import StudyFolder
 from spiketune.study.loop import REJECTED_IN_A_ROW, SAME_FAILURES
+from spiketune.study.storage import stock_storage
 from tests.study.support import document, ended, loop_of, make
 
 
@@ -251,18 +255,11 @@ def test_a_stop_lets_workers_leave_and_the_next_session_goes_on(tmp_path):
 
 
 def test_a_trial_enqueued_with_optunas_own_tools_is_run(tmp_path):
-    from spiketune.study.folder import StudyFolder
-    from spiketune.study.storage import stock_storage
-
-    import optuna
-
     run_simulated(tmp_path / "s", lambda job: [(1.0, ended(job))], budget={"trials": 4})
     stock = optuna.load_study(
         study_name="study", storage=stock_storage(StudyFolder(tmp_path / "s"))
     )
     stock.enqueue_trial({"x": 0.125})
-    from spiketune.api import Study
-
     Study(tmp_path / "s").extend(trials=2)
     _, storage, _ = run_simulated(tmp_path / "s", lambda job: [(1.0, ended(job))])
     assert [t.params["x"] for t in storage.trials()].count(0.125) == 1

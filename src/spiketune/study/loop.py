@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal, final
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from spiketune.clock import Clock
 from spiketune.errors import SpiketuneError
@@ -15,17 +16,11 @@ from spiketune.executors.base import Executor
 from spiketune.messages import Failure, Job, Message, Report, Result
 from spiketune.samplers.asker import Asker
 from spiketune.samplers.grid import GridExhaustedError
-from spiketune.space.distributions import from_stored
-from spiketune.study.attempts import (
-    RETRIES,
-    last_attempt,
-    may_retry,
-    read_end,
-    read_reports,
-    worker_alive,
-)
+from spiketune.study.attempts import RETRIES, may_retry, worker_alive
 from spiketune.study.budget import n_counted, uptime_s
+from spiketune.study.housekeeping import Housekeeper
 from spiketune.study.jobs import JobMaker
+from spiketune.study.recovery import Running, is_ours, revive, what_became_of
 from spiketune.study.storage import StudyStorage
 
 Reason = Literal["budget", "time", "interrupted", "exhausted", "failing", "unsatisfiable"]
@@ -36,24 +31,6 @@ _ADOPTION_POLL_S: Final = 0.05
 ADOPTION_S: Final = 5.0  # children of a dead asker are gone after 2 s
 SAME_FAILURES: Final = 10  # as many trials at the start that all fail alike end the study
 REJECTED_IN_A_ROW: Final = 20  # each of them stands for 100 draws
-
-
-@dataclass(slots=True)
-class Running:
-    """A trial at work, and what is known of its attempts."""
-
-    trial: FrozenTrial
-    values: Mapping[str, Any]
-    attempt: int = 1
-    worker: str = ""
-    started_s: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    reports: dict[float, Report] = field(default_factory=dict)
-
-    @property
-    def fidelity(self) -> float | None:
-        """The furthest report so far."""
-        return max(self.reports, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +77,8 @@ class StudyLoop:
         self._asker = asker
         self._executor = executor
         self._jobs = jobs
+        space = jobs.configuration.space
+        self._housekeeper = Housekeeper(jobs.folder, jobs.study, space)
         self._clock = clock
         self._listen = listen
         self._retries: dict[str, float] = {**dict(RETRIES), **jobs.study.retries}
@@ -308,14 +287,9 @@ class StudyLoop:
         return {"attempts": running.history, **({"reports": curves} if reports else {})}
 
     def _forget(self, running: Running, *, failed: bool = False) -> None:
-        """Leave of a finished trial on disk only what `keep:` asks for."""
-        number, keep = running.trial.number, self._jobs.study.keep
-        del self._running[number]
-        self._jobs.folder.discard(
-            number,
-            checkpoints=failed or keep.checkpoints == "none",
-            logs=not (failed or keep.logs == "all"),
-        )
+        del self._running[running.trial.number]
+        trials = self._storage.trials()
+        self._housekeeper.after(running.trial.number, failed=failed, trials=trials)
 
     def _tell_listener(self, message: Message | None) -> None:
         budget = self._jobs.study.budget
@@ -339,50 +313,28 @@ class StudyLoop:
 
     def _recover(self) -> None:
         """Tell what finished while nobody listened, and put the rest back in the queue."""
-        for trial in self._storage.trials():
-            if trial.state != TrialState.RUNNING or "attempts" not in trial.user_attrs:
-                continue  # a running trial without attempts belongs to someone else
-            running = self._revived(trial)
-            folder = self._jobs.folder.attempt(trial.number, running.attempt)
-            self._wait_for_worker(folder)
-            end = read_end(folder)
+        trials = self._storage.trials()
+        self._housekeeper.tidy(trials)
+        for trial in filter(is_ours, trials):
+            folder, space = self._jobs.folder, self._jobs.configuration.space
+            running = revive(trial, space, folder, self._clock.now_s())
+            self._wait_for_worker(folder.attempt(trial.number, running.attempt))
+            end = what_became_of(running, folder)
+            if end is None:
+                self._waiting.append(running)
+                continue
+            self._running[trial.number] = running
             if isinstance(end, Result):
-                self._running[trial.number] = running
                 self._end_attempt(running, end.ended)
                 self._complete(running, end)
-            elif isinstance(end, Failure):
-                self._running[trial.number] = running
+            else:
                 self._end_attempt(running, end.kind, end.message)
                 self._repeat_or_fail(running, end)
-            else:
-                if folder.exists():
-                    self._end_attempt(running, "interrupted")
-                    running.attempt += 1
-                    self._storage.set_attempts(trial, running.history)
-                self._waiting.append(running)
 
-    def _revived(self, trial: FrozenTrial) -> Running:
-        space = self._jobs.configuration.space
-        values = {
-            name: from_stored(space[name], trial.params[name])
-            for name in space.order
-            if name in trial.params
-        }
-        history = [dict(attempt) for attempt in trial.user_attrs["attempts"]]
-        ended = max((attempt["attempt"] for attempt in history), default=0)
-        on_disk = last_attempt(self._jobs.folder.trial(trial.number))
-        running = Running(trial, values, max(ended + 1, on_disk), history=history)
-        start = trial.datetime_start
-        running.started_s = start.timestamp() if start and not history else self._clock.now_s()
-        for attempt in range(1, running.attempt + 1):
-            for report in read_reports(self._jobs.folder.attempt(trial.number, attempt)):
-                running.reports[report.fidelity] = report
-        return running
-
-    def _wait_for_worker(self, folder: Any) -> None:
+    def _wait_for_worker(self, attempt_folder: Path) -> None:
         """A worker of the dead asker may still be about to write its result."""
         deadline_s = self._clock.now_s() + ADOPTION_S
-        while worker_alive(folder) and self._clock.now_s() < deadline_s:
+        while worker_alive(attempt_folder) and self._clock.now_s() < deadline_s:
             self._executor.events(_ADOPTION_POLL_S)
 
     def _drain(self) -> None:
