@@ -125,7 +125,7 @@ def from_json(text: str | bytes) -> Job | Message:
         ValueError: If the text is not a whole message.
     """
     fields = json.loads(text)
-    if not isinstance(fields, dict) or fields.get("type") not in _TYPES:
+    if not isinstance(fields, dict) or fields.get("type") not in list(_TYPES):
         raise ValueError(f"not a message: {text[:80]!r}")
     kind = _TYPES[fields.pop("type")]
     try:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from spiketune.errors import ExpressionError
 
 _MAX_LENGTH: Final = 1000
+_MAX_DEPTH: Final = 100  # a compiled level costs three frames of Python's 1000
 _LARGEST_EXACT: Final = 2.0**53
 
 Values = Mapping[str, Any]
@@ -55,8 +56,16 @@ class Inequality:
     _right: Expression = field(repr=False, compare=False)
 
     def __call__(self, values: Values) -> float:
-        """Value minus bound: the amount by which the bound is exceeded."""
-        return float(self._left(values)) - float(self._right(values))
+        """Value minus bound: the amount by which the bound is exceeded.
+
+        Raises:
+            ExpressionError: If a name is missing or a side is no number.
+        """
+        left, right = self._left(values), self._right(values)
+        try:
+            return float(left) - float(right)
+        except (OverflowError, TypeError, ValueError) as error:
+            raise ExpressionError(f"'{self.text}': {error}") from error
 
 
 def parse(text: str) -> Expression:
@@ -65,9 +74,7 @@ def parse(text: str) -> Expression:
     Raises:
         ExpressionError: If it is not one, or uses anything beyond the small language.
     """
-    names: set[str] = set()
-    evaluate = _compile(_tree(text), text, names)
-    return Expression(text, frozenset(names), evaluate)
+    return _expression(_tree(text), text)
 
 
 def parse_inequality(text: str) -> Inequality:
@@ -86,7 +93,7 @@ def parse_inequality(text: str) -> Inequality:
             f"'{text}': a constraint is one comparison with <= or >=, "
             "such as 'n_parameters <= 200000'"
         )
-    left, right = (parse(ast.unparse(side)) for side in (tree.left, tree.comparators[0]))
+    left, right = (_expression(side, text) for side in (tree.left, tree.comparators[0]))
     if isinstance(tree.ops[0], ast.GtE):
         left, right = right, left
     return Inequality(text, left.names | right.names, left, right)
@@ -100,9 +107,25 @@ def _tree(text: str) -> ast.expr:
     if len(text) > _MAX_LENGTH:
         raise ExpressionError(f"an expression may have {_MAX_LENGTH} characters, got {len(text)}")
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"'{text}': cannot be read as an expression ({error})") from error
+    if _is_deep(tree):
+        raise ExpressionError(f"'{text}': nested more than {_MAX_DEPTH} levels deep")
+    return tree
+
+
+def _is_deep(tree: ast.expr) -> bool:
+    level: list[ast.AST] = [tree]
+    for _ in range(_MAX_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    return bool(level)
+
+
+def _expression(tree: ast.expr, text: str) -> Expression:
+    names: set[str] = set()
+    evaluate = _compile(tree, text, names)
+    return Expression(text, frozenset(names), evaluate)
 
 
 def _number(value: Any) -> Any:
