@@ -181,6 +181,9 @@
         showlegend: Boolean(color),
         xaxis: axis(x, range("x"), field("x-log").checked), yaxis: axis(y, range("y"), field("y-log").checked),
       };
+      if (!rows.length) {
+        layout.annotations = [{ text: "No trial has both.", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: 15 } }];
+      }
       draw(place, { data: colored(rows, x, y, color, range("color")), layout });
     }
     form.addEventListener("change", update);

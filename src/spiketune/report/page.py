@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -17,7 +18,7 @@ from plotly.offline import get_plotlyjs
 from spiketune.errors import InputError
 from spiketune.report import page_text as prose
 from spiketune.report import plots
-from spiketune.report.page_data import columns, embedded
+from spiketune.report.page_data import columns, embedded, rounded
 from spiketune.report.summary import StudySummary
 
 # Key of the figure, heading, the sentence that explains it, the plot.
@@ -92,7 +93,8 @@ def write_page(summary: StudySummary, path: Path) -> Path:
         draft.write_text(page(summary), encoding="utf-8")
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     return path
 
@@ -100,8 +102,13 @@ def write_page(summary: StudySummary, path: Path) -> Path:
 def page(summary: StudySummary) -> str:
     """The page of a study as HTML."""
     figures = {key: plot(summary) for key, _, _, plot in _shown(summary)}
+    notes = {key: f.layout.meta["note"] for key, f in figures.items() if f.layout.meta}
     document = {
-        "figures": {key: json.loads(figure.to_json()) for key, figure in figures.items()},
+        "figures": {
+            key: json.loads(figure.to_json(), parse_float=rounded)
+            for key, figure in figures.items()
+            if key not in notes
+        },
         "columns": columns(summary),
         "explore": _first_view(summary),
     }
@@ -109,7 +116,7 @@ def page(summary: StudySummary) -> str:
         title=html.escape(summary.name),
         css=_resource("page.css"),
         header=prose.header(summary) + prose.navigation(_headings(summary)),
-        sections="\n".join([prose.winners(summary), *_sections(summary)]),
+        sections="\n".join([prose.winners(summary), *_sections(summary, notes)]),
         footer=prose.footer(summary),
         plotly=get_plotlyjs(),
         data=embedded(document),
@@ -125,13 +132,22 @@ def _shown(summary: StudySummary) -> list[_Section]:
 def _headings(summary: StudySummary) -> list[tuple[str, str]]:
     before = [(key, title) for key, title, _, _ in _shown(summary)]
     cut = next(i for i, (key, _) in enumerate(before) if key == _AFTER[0][0])
-    middle = [("explore", "Explore")]
+    middle = [("explore", "Explore")] if summary.rows else []
     last = [("retrained", "Winners over seeds")] if summary.retrained else []
-    return [*before[:cut], *middle, *before[cut:], *last, ("all-trials", "All trials")]
+    return [
+        *before[:cut],
+        *middle,
+        *before[cut:],
+        *last,
+        *([("all-trials", "All trials")] if summary.rows else []),
+    ]
 
 
-def _sections(summary: StudySummary) -> list[str]:
-    plotted = {key: prose.plot_section(key, title, text) for key, title, text, _ in _shown(summary)}
+def _sections(summary: StudySummary, notes: Mapping[str, str]) -> list[str]:
+    plotted = {
+        key: prose.plot_section(key, title, text, notes.get(key))
+        for key, title, text, _ in _shown(summary)
+    }
     own = {
         "explore": prose.EXPLORE,
         "retrained": prose.retrained(summary),

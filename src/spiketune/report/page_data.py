@@ -7,11 +7,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from spiketune.report.plots.looks import objective_axis
 from spiketune.report.summary import StudySummary, spent_s, standing
 from spiketune.report.wording import text
 from spiketune.space import Choice
 from spiketune.study.results import TrialRow
 
+_ALWAYS = ("trial", "state")  # the page builds on them
 _DIGITS = 6  # of a stored number: more than any plot or table shows
 _ESCAPES = {
     "<": "\\u003c",
@@ -35,7 +37,13 @@ def columns(summary: StudySummary) -> list[dict[str, Any]]:
         attribute("trial", lambda row: row.number, table=True),
         attribute("state", standing, table=True),
         *(
-            _column(name, "objective", [row.objectives.get(name) for row in rows], table=True)
+            _column(
+                name,
+                "objective",
+                [row.objectives.get(name) for row in rows],
+                log=objective_axis(summary, name)["type"] == "log",
+                table=True,
+            )
             for name in summary.objectives
         ),
         *(
@@ -68,14 +76,19 @@ def columns(summary: StudySummary) -> list[dict[str, Any]]:
         attribute("attempts", lambda row: max(1, len(row.attempts)), table=False),
         attribute("failure", _failure, table=any(row.failure for row in rows)),
     ]
-    unmeasured = [c for c in found if c["kind"] == "trial" and _blank(c["values"])]
-    return [column for column in found if column not in unmeasured]
+    optional = [c for c in found if c["kind"] == "trial" and c["name"] not in _ALWAYS]
+    return [c for c in found if c not in optional or not _blank(c["values"])]
 
 
 def embedded(document: Any) -> str:
     """JSON that is harmless inside a `<script>` element, whatever texts it holds."""
     written = json.dumps(document, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     return "".join(_ESCAPES.get(letter, letter) for letter in written)
+
+
+def rounded(value: float | str) -> float:
+    """A number in as many digits as a page can show."""
+    return float(f"{float(value):.{_DIGITS}g}")
 
 
 class _Absent:
@@ -113,7 +126,7 @@ def _plain(value: Any, numeric: bool) -> Any:
     if not numeric:
         return text(value)
     if isinstance(value, float):
-        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+        return rounded(value) if math.isfinite(value) else None
     return value
 
 

@@ -85,11 +85,12 @@ def winners(summary: StudySummary) -> str:
     )
 
 
-def plot_section(key: str, title: str, explanation: str) -> str:
-    """A section with one plot."""
+def plot_section(key: str, title: str, explanation: str, note: str | None) -> str:
+    """A section with one plot, or with a note that says why there is none."""
+    plot = f'<div class="plot" data-figure="{key}"></div>'
     return (
         f'<section id="{key}"><h2>{escape(title)}</h2><p class="caption">{escape(explanation)}</p>'
-        f'<div class="plot" data-figure="{key}"></div></section>'
+        f"{plot if note is None else f'<p>{escape(note)}</p>'}</section>"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from spiketune.report.wording import short_names
@@ -13,7 +14,7 @@ from spiketune.study.results import TrialRow, front, knee, ranked
 STATES: Final = ("finished", "stopped", "silent", "failed", "rejected", "running", "waiting")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the derived values below are kept
 class StudySummary:
     """A study as it stands, read from its journal.
 
@@ -49,51 +50,51 @@ class StudySummary:
         """Names of the objectives."""
         return list(self.directions)
 
-    @property
+    @cached_property
     def parameters(self) -> list[str]:
         """Names of the parameters: of the space, then any others that a trial holds."""
         others = (name for row in self.rows for name in row.params)
         return list(dict.fromkeys([*self.space, *others]))
 
-    @property
+    @cached_property
     def short_names(self) -> dict[str, str]:
         """Short name by parameter; no two alike, and none that of an objective."""
         names = short_names([*self.objectives, *self.parameters])
         return {name: names[name] for name in self.parameters}
 
-    @property
+    @cached_property
     def constraint_names(self) -> list[str]:
         """Names of the constraints that a trial has a value for."""
         return list(dict.fromkeys(name for row in self.rows for name in row.constraints))
 
-    @property
+    @cached_property
     def metric_names(self) -> list[str]:
         """Names of everything measured that is no objective."""
         names = dict.fromkeys(name for row in self.rows for name in row.metrics)
         return [name for name in names if name not in self.directions]
 
-    @property
+    @cached_property
     def n_by_state(self) -> dict[str, int]:
         """How many trials stand how; states without a trial are left out."""
         states = [row.state for row in self.rows]
         return {state: states.count(state) for state in STATES if state in states}
 
-    @property
+    @cached_property
     def front(self) -> list[TrialRow]:
         """The trials that no other beats in every objective; one objective: the best trials."""
         return front(self.rows, self.directions)
 
-    @property
+    @cached_property
     def ranked(self) -> list[TrialRow]:
         """Feasible trials at full fidelity, best in the first objective first."""
         return ranked(self.rows, self.directions)
 
-    @property
+    @cached_property
     def knee(self) -> TrialRow | None:
         """The trial to look at first: the front's knee, or the best for one objective."""
         return knee(self.front, self.directions)
 
-    @property
+    @cached_property
     def cost_s(self) -> float:
         """Seconds of work spent on all trials."""
         return sum(map(spent_s, self.rows))
@@ -104,7 +105,7 @@ class StudySummary:
         lost_s = sum(spent_s(row) for row in self.rows if row.state in ("silent", "failed"))
         return lost_s / self.cost_s if self.cost_s > 0 else None
 
-    @property
+    @cached_property
     def attempts(self) -> list[tuple[TrialRow, Mapping[str, Any]]]:
         """Every attempt that has ended, with its trial."""
         return [
@@ -130,7 +131,7 @@ class StudySummary:
         spans = []
         starts = [float(session["started_s"]) for session in self.sessions]
         for session, start_s, next_s in zip(
-            self.sessions, starts, [*starts[1:], float("inf")], strict=True
+            self.sessions, starts, [*starts[1:], float("inf")], strict=False
         ):
             seen = [float(a["ended_s"]) for a in attempts if start_s <= a["started_s"] < next_s]
             end_s = float(session.get("ended_s") or max(seen, default=start_s))

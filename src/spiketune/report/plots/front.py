@@ -24,7 +24,7 @@ from spiketune.report.plots.progress import history
 from spiketune.report.summary import StudySummary
 from spiketune.study.results import TrialRow
 
-_MATRIX_LIMIT = 500  # trials of a standing in each panel of a scatter matrix
+_MATRIX_LIMIT = 200  # trials of a standing in each panel of a scatter matrix
 
 
 def pareto(summary: StudySummary) -> go.Figure:
@@ -66,11 +66,21 @@ def _clouds(summary: StudySummary, x: str, y: str, limit: int | None = None) -> 
                     name=f"{name} ({len(rows)})",
                     legendgroup=name,
                     marker=marker(STYLES[name], None if limit is None else 5),
-                    text=hovers(summary, shown),
+                    text=hovers(summary, shown, brief=limit is not None),
                     hovertemplate="%{text}<extra></extra>",
                 )
             )
-    return traces
+    return [*traces, *_valueless(summary)]
+
+
+def _valueless(summary: StudySummary) -> list[go.Scatter]:
+    """Failed trials have no place among objectives; the legend says how many there are."""
+    n_failed = summary.n_by_state.get("failed", 0)
+    if not n_failed:
+        return []
+    name = f"failed, without values ({n_failed})"
+    looks = marker(STYLES["failed"])
+    return [go.Scatter(x=[None], y=[None], mode="markers", name=name, marker=looks)]
 
 
 def _staircase(summary: StudySummary, x: str, y: str) -> go.Scatter:
@@ -152,7 +162,7 @@ def _front_points(summary: StudySummary, x: str, y: str) -> list[go.Scatter]:
             name=name,
             legendgroup=name,
             marker=looks,
-            text=hovers(summary, rows),
+            text=hovers(summary, rows, brief=True),
             hovertemplate="%{text}<extra></extra>",
         )
         for name, rows, looks in groups

@@ -19,7 +19,8 @@ from spiketune.space.distributions import stored_distribution, to_stored
 from spiketune.study.results import TrialRow
 
 MIN_TRIALS = 8
-_MAX_TRIALS = 400  # the forest behind fANOVA takes seconds beyond that, and learns little more
+_MAX_TRIALS = 200  # the forest behind fANOVA takes seconds beyond that, and learns little more
+_N_TREES = 32
 _SEED = 0
 
 
@@ -103,8 +104,10 @@ def _fanova(
                     value=value,
                 )
             )
-        found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=_SEED))
-    return {name: share for name, share in found.items() if share == share}
+        found = get_param_importances(
+            study, evaluator=FanovaImportanceEvaluator(n_trees=_N_TREES, seed=_SEED)
+        )
+    return {name: float(share) for name, share in found.items() if share == share}
 
 
 def _inside(rows: Sequence[TrialRow], space: Space) -> list[TrialRow]:

@@ -63,7 +63,7 @@ def styled(figure: go.Figure, *, height: int = 460, **layout: Any) -> go.Figure:
 
 def note(message: str) -> go.Figure:
     """A figure that holds a sentence instead of a plot."""
-    figure = styled(go.Figure(), height=110)
+    figure = styled(go.Figure(), height=110, meta={"note": message})
     figure.update_layout(xaxis={"visible": False}, yaxis={"visible": False}, margin={"t": 10})
     place = {"x": 0, "y": 0.5, "xref": "paper", "yref": "paper", "xanchor": "left"}
     figure.add_annotation(text=escaped(message), showarrow=False, font={"size": 13}, **place)
@@ -83,23 +83,18 @@ def marker(style: Style, size: int | None = None) -> dict[str, Any]:
     return {**looks, "size": size or style.size, "line": line}
 
 
-def hover(summary: StudySummary, row: TrialRow) -> str:
-    """Number, objectives and parameters of a trial, as Plotly's kind of HTML."""
-    short = summary.short_names
-    return hover_with(row, short)
+def hovers(summary: StudySummary, rows: Sequence[TrialRow], *, brief: bool = False) -> list[str]:
+    """Number, objectives and (unless brief) parameters of trials, as Plotly's kind of HTML."""
+    short = {} if brief else summary.short_names
+    return [_hover(row, short) for row in rows]
 
 
-def hovers(summary: StudySummary, rows: Sequence[TrialRow]) -> list[str]:
-    """`hover` of each trial."""
-    short = summary.short_names
-    return [hover_with(row, short) for row in rows]
-
-
-def hover_with(row: TrialRow, short: Mapping[str, str]) -> str:
-    """`hover`, with the short names worked out before."""
+def _hover(row: TrialRow, short: Mapping[str, str]) -> str:
     lines = [f"<b>trial {row.number}</b> ({standing(row)})"]
     lines += [f"<i>{escaped(n)}: {number(v)}</i>" for n, v in row.objectives.items()]
-    lines += [f"{escaped(short[n])}: {escaped(text(v))}" for n, v in row.params.items()]
+    lines += [
+        f"{escaped(short[n])}: {escaped(text(v))}" for n, v in row.params.items() if n in short
+    ]
     return "<br>".join(lines)
 
 
@@ -132,11 +127,13 @@ def objective_axis(summary: StudySummary, name: str) -> dict[str, Any]:
         low, high = math.log10(low), math.log10(high)
         told = [math.log10(value) for value in told if value > 0]
     pad = 0.07 * (high - low)
-    scale = {"type": "log", "exponentformat": "power"} if log else {"type": "linear"}
     if pad == 0:
-        return scale
+        return {"type": "linear"}
     near = [value for value in told if low - 2 * pad <= value <= high + 2 * pad]
-    return {**scale, "range": [min(near) - pad, max(near) + pad]}
+    low, high = min(near) - pad, max(near) + pad
+    if not log:
+        return {"type": "linear", "range": [low, high]}
+    return {"type": "log", "range": [low, high], **log_ticks(10**low, 10**high)}
 
 
 def log_ticks(low: float, high: float) -> dict[str, Any]:

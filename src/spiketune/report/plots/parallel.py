@@ -56,6 +56,9 @@ def _parameter(summary: StudySummary, rows: Sequence[TrialRow], name: str) -> li
     values = [row.params[name] for row in rows if name in row.params]
     place: Callable[[Any], float]
     if parameter is None or not all(value in parameter for value in values):
+        if all(isinstance(value, int | float) for value in values):
+            scaled = iter(_scaled(values))
+            return [next(scaled) if name in row.params else None for row in rows]
         labels = sorted({str(value) for value in values})
         place = lambda value: labels.index(str(value)) / max(1, len(labels) - 1)  # noqa: E731
     elif isinstance(parameter, Choice):
@@ -83,7 +86,9 @@ def _ends(
         elif parameter is not None:
             low, high = parameter.low, parameter.high
         else:
-            seen = sorted(str(row.params[name]) for row in rows if name in row.params)
+            values = [row.params[name] for row in rows if name in row.params]
+            numeric = all(isinstance(value, int | float) for value in values)
+            seen = sorted(values if numeric else map(str, values))
             low, high = seen[0], seen[-1]
         ends.append((_short(low), _short(high)))
     for name in summary.objectives:

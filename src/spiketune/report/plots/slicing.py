@@ -24,7 +24,7 @@ from spiketune.report.wording import number, text
 from spiketune.study.results import TrialRow
 
 _COLUMNS = 4
-_LIMIT = 300  # trials of a standing in each panel; the front is always there
+_LIMIT = 150  # trials of a standing in each panel; the front is always there
 _PANEL_PX = 215
 
 

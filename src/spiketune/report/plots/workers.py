@@ -23,6 +23,7 @@ from spiketune.report.summary import StudySummary
 from spiketune.report.wording import duration
 from spiketune.study.results import TrialRow
 
+_MANY = 150  # attempts whose white edges would cover the bars themselves
 _COLORS: Final[Mapping[str, str]] = {
     "finished": BLUE,
     "stopped": SKY,
@@ -48,7 +49,7 @@ def timeline(summary: StudySummary) -> go.Figure:
     figure = go.Figure()
     for outcome in order:
         group = [pair for pair in attempts if str(pair[1].get("outcome", "")) == outcome]
-        figure.add_trace(_bars(outcome, group))
+        figure.add_trace(_bars(outcome, group, 0.6 if len(attempts) < _MANY else 0))
     workers = sorted({_worker(attempt) for _, attempt in attempts}, key=_natural)
     figure.update_xaxes(type="date")
     figure.update_yaxes(
@@ -60,14 +61,14 @@ def timeline(summary: StudySummary) -> go.Figure:
     return styled(figure, height=height, barmode="overlay", bargap=0.3, hovermode="closest")
 
 
-def _bars(outcome: str, attempts: list[tuple[TrialRow, Mapping[str, Any]]]) -> go.Bar:
+def _bars(outcome: str, attempts: list[tuple[TrialRow, Mapping[str, Any]]], edge: float) -> go.Bar:
     return go.Bar(
         base=[_moment(attempt["started_s"]) for _, attempt in attempts],
         x=[1000 * max(0.0, attempt["ended_s"] - attempt["started_s"]) for _, attempt in attempts],
         y=[_worker(attempt) for _, attempt in attempts],
         orientation="h",
         name=f"{escaped(outcome)} ({len(attempts)})",
-        marker={"color": _COLORS.get(outcome, RED), "line": {"color": "white", "width": 0.6}},
+        marker={"color": _COLORS.get(outcome, RED), "line": {"color": "white", "width": edge}},
         text=[_hover(row, attempt) for row, attempt in attempts],
         textposition="none",
         hovertemplate="%{text}<extra></extra>",

@@ -1,0 +1,83 @@
+"""Tables for the terminal and records for scripts."""
+
+import io
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+from spiketune.report.tables import (
+    best_records,
+    best_table,
+    front_records,
+    front_table,
+    status_record,
+    status_table,
+)
+from tests.report.studies import LR, finished, summary, synthetic
+
+
+def shown(table: Table) -> str:
+    console = Console(file=io.StringIO(), width=220, color_system=None)
+    console.print(table)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def study():
+    rows = [
+        finished(0, 0.80, 100.0),
+        finished(1, 0.95, 900.0, params={LR: 0.0001}),
+        finished(2, 0.90, 200.0, constraints={"silence": -0.03}),
+        finished(3, 0.99, 50.0, constraints={"silence": 0.5}),
+        finished(4, 0.70, 300.0),
+    ]
+    return summary(rows)
+
+
+def test_the_front_table_holds_the_front_best_first_and_marks_the_knee() -> None:
+    lines = [line for line in shown(front_table(study())).splitlines() if "0." in line]
+    assert [line.split()[1:3] for line in lines] == [["1", "│"], ["knee", "2"], ["0", "│"]]
+
+
+def test_columns_are_named_in_short_and_numbers_are_compact() -> None:
+    text = shown(front_table(study()))
+    assert "learning_rate" in text
+    assert "training.optimizer" not in text
+    assert "1.000e-04" in text
+
+
+def test_numbers_are_right_aligned_and_words_are_not() -> None:
+    columns = {str(c.header): c.justify for c in best_table(synthetic(), 5).columns}
+    assert columns["validation_accuracy"] == columns["neurons"] == "right"
+    assert columns["optimizer.name"] == "left"
+
+
+def test_the_best_table_is_cut_at_the_top() -> None:
+    assert [r["trial"] for r in best_records(study(), 2)] == [1, 2]
+    assert best_table(study(), 2).row_count == 2
+
+
+def test_records_hold_full_names_and_can_be_written_as_json() -> None:
+    records = front_records(study())
+    assert json.loads(json.dumps(records)) == records
+    assert records[0]["params"] == {LR: 0.0001}
+    assert [record["knee"] for record in records] == [False, True, False]
+
+
+def test_markup_in_a_name_is_printed_as_it_is() -> None:
+    table = front_table(summary([finished(0, 0.9, 1.0, params={"[red]x": "[/bold]"})]))
+    assert "[red]x" in shown(table)
+    assert "[/bold]" in shown(table)
+
+
+def test_the_status_table_tells_states_and_shares() -> None:
+    text = shown(status_table(synthetic()))
+    assert "finished" in text
+    assert "0.9352" in text
+    assert status_record(synthetic())["by_state"]["finished"] == 35
+
+
+def test_an_empty_study_has_tables_that_say_so() -> None:
+    assert "No feasible trial" in shown(front_table(summary()))
+    assert best_records(summary()) == []
+    assert status_record(summary())["knee"] is None
