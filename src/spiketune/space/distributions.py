@@ -25,12 +25,18 @@ def stored_distribution(parameter: Parameter) -> BaseDistribution:
             return CategoricalDistribution(parameter.labels)
         case Int():
             return IntDistribution(
-                parameter.low, parameter.high, log=parameter.scale == "log", step=parameter.step
+                parameter.low, _last(parameter), log=parameter.scale == "log", step=parameter.step
             )
         case Float():
             return FloatDistribution(
-                parameter.low, parameter.high, log=parameter.scale == "log", step=parameter.step
+                parameter.low, _last(parameter), log=parameter.scale == "log", step=parameter.step
             )
+
+
+def _last(parameter: Float | Int) -> Any:
+    """The largest value: Optuna warns of a range that its step does not divide."""
+    n = parameter.n_values
+    return parameter.high if n is None else parameter.value_at(n - 1)
 
 
 def sampler_distribution(parameter: Parameter) -> BaseDistribution:
@@ -58,10 +64,20 @@ def to_stored(parameter: Parameter, value: Any) -> Any:
 
 
 def from_stored(parameter: Parameter, stored: Any) -> Any:
-    """The value behind what the journal holds."""
+    """The value behind what the journal holds; what is no label is left as it is."""
     if isinstance(parameter, Choice):
         for label, option in zip(parameter.labels, parameter.options, strict=True):
             if type(label) is type(stored) and label == stored:
                 return option
-        return json.loads(stored) if isinstance(stored, str) else stored
+        for option in parameter.options:
+            if option == stored or option == _decoded(stored):
+                return option
     return stored
+
+
+def _decoded(stored: Any) -> Any:
+    """What a label of another writer stands for: JSON may be spaced differently."""
+    try:
+        return json.loads(stored) if isinstance(stored, str) else stored
+    except ValueError:
+        return stored

@@ -6,12 +6,14 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from decimal import Decimal
+from typing import Any, Final, Literal, TypeAlias, TypeGuard
 
 from spiketune.errors import ConfigError
 
 Scale: TypeAlias = Literal["linear", "log", "reverse-log"]
 SCALES: Final[tuple[Scale, ...]] = ("linear", "log", "reverse-log")
+_LARGEST_INT: Final = 2**53  # samplers work on floats, which are exact up to here
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +35,20 @@ class Float:
 
     def __post_init__(self) -> None:
         for value in (self.low, self.high):
-            if isinstance(value, bool) or not isinstance(value, int | float):
+            if not _is_number(value):
                 raise ConfigError("", f"a float range takes two numbers, got {value!r}")
+        if self.step is not None and not (_is_number(self.step) and _is_finite(self.step)):
+            raise ConfigError("", f"step must be a finite number, got {self.step!r}")
+        if not (_is_finite(self.low) and _is_finite(self.high)):
+            raise ConfigError("", f"low and high must be finite, got [{self.low}, {self.high}]")
         object.__setattr__(self, "low", float(self.low))
         object.__setattr__(self, "high", float(self.high))
+        if not math.isfinite(self.high - self.low):
+            raise ConfigError("", f"[{self.low}, {self.high}] is too wide for a float")
         _check_range(self.low, self.high, self.scale, self.step)
 
     def __contains__(self, value: object) -> bool:
-        return (
-            isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and self.low <= value <= self.high
-        )
+        return _is_number(value) and self.low <= value <= self.high
 
     @property
     def n_values(self) -> int | None:
@@ -57,13 +61,14 @@ class Float:
 
     def value_at(self, index: int) -> float:
         """The value number `index` of a stepped range."""
-        return min(self.high, self.low + index * (self.step or 0.0))
+        exact = Decimal(str(self.low)) + index * Decimal(str(self.step or 0.0))  # as Optuna counts
+        return min(self.high, float(exact))
 
     def to_unit(self, value: float) -> float:
         """Place of `value` in [0, 1] on this scale."""
         if (n := self.n_values) is not None:
             index = round((value - self.low) / self.step) if self.step else 0
-            return (index + 0.5) / n
+            return (min(index, n - 1) + 0.5) / n
         return _to_unit(value, self.low, self.high, self.scale)
 
     def from_unit(self, unit: float) -> float:
@@ -91,6 +96,8 @@ class Int:
         for value in (self.low, self.high, self.step):
             if isinstance(value, bool) or not isinstance(value, int):
                 raise ConfigError("", f"an int range takes whole numbers, got {value!r}")
+            if abs(value) > _LARGEST_INT:
+                raise ConfigError("", "an int range lies within -2**53 .. 2**53; take a float")
         _check_range(self.low, self.high, self.scale, None if self.step == 1 else self.step)
 
     def __contains__(self, value: object) -> bool:
@@ -140,6 +147,10 @@ class Choice:
             raise ConfigError("", f"a choice takes a list of options, got {options!r}")
         if not options:
             raise ConfigError("", "a choice needs at least one option, got an empty list")
+        try:
+            json.dumps(list(options), sort_keys=True, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ConfigError("", f"an option is not JSON-able: {error}") from error
         object.__setattr__(self, "options", tuple(options))
         object.__setattr__(self, "when", when)
         if len(set(self.labels)) < len(self.options):
@@ -155,10 +166,7 @@ class Choice:
             kinds = [(type(option).__name__, option) for option in self.options]
             if len(set(self.options)) == len(set(kinds)):
                 return self.options
-        try:
-            return tuple(json.dumps(option, sort_keys=True) for option in self.options)
-        except TypeError as error:
-            raise ConfigError("", f"an option is not JSON-able: {error}") from error
+        return tuple(json.dumps(option, sort_keys=True) for option in self.options)
 
     def __contains__(self, value: object) -> bool:
         return any(type(value) is type(option) and value == option for option in self.options)
@@ -195,9 +203,18 @@ class Choice:
 Parameter: TypeAlias = Float | Int | Choice
 
 
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number too large for a float
+        return False
+
+
 def _check_range(low: float, high: float, scale: str, step: float | None) -> None:
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ConfigError("", f"low and high must be finite, got [{low}, {high}]")
     if low > high:
         raise ConfigError("", f"low must be <= high, got [{low}, {high}]; swap them")
     if scale not in SCALES:
@@ -218,10 +235,12 @@ def _to_unit(value: float, low: float, high: float, scale: Scale) -> float:
     if low == high:
         return 0.5
     if scale == "linear":
-        return (value - low) / (high - low)
-    if scale == "log":
-        return math.log(value / low) / math.log(high / low)
-    return 1.0 - _to_unit(low + high - value, low, high, "log")
+        unit = (value - low) / (high - low)
+    elif scale == "log":
+        unit = math.log(value / low) / math.log(high / low)
+    else:
+        unit = 1.0 - _to_unit(max(low, low + high - value), low, high, "log")
+    return min(1.0, max(0.0, unit))  # rounding leaves the interval by an ulp
 
 
 def _from_unit(unit: float, low: float, high: float, scale: Scale) -> float:

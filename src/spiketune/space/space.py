@@ -70,8 +70,8 @@ class Space(Mapping[str, Parameter]):
         for name, parameter in self._parameters.items():
             given = tuple((conditions or {}).get(name, ()))
             own = (Condition(_parse(parameter.when, f"{name}.when")),) if parameter.when else ()
-            if given or own:
-                self._conditions[name] = given or own
+            if own or given:
+                self._conditions[name] = own + given
         self.require = tuple(_parse(text, "study.require") for text in require)
         self._check_names()
         self.order = self._sorted()
@@ -128,7 +128,7 @@ class Space(Mapping[str, Parameter]):
         """A short text that changes when the space does."""
         facts = {
             name: {
-                "parameter": [type(parameter).__name__, asdict(parameter)],
+                "parameter": [type(parameter).__name__, {**asdict(parameter), "when": None}],
                 "conditions": [
                     [condition.when.text if condition.when else None, condition.chosen]
                     for condition in self._conditions.get(name, ())
