@@ -21,7 +21,7 @@ from spiketune.study.results import TrialRow, front, hypervolume, ranked
 if TYPE_CHECKING:
     from pathlib import Path
 
-_REFRESH_S = 1.0  # how often the front is computed anew
+_SHARE = 0.05  # of the time may go into computing the front anew
 _MAX_EVENTS = 5
 
 
@@ -55,7 +55,7 @@ class Display:
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._is_live = self._console.is_terminal
         self._started_s = time.monotonic()
-        self._looked_s = float("-inf")
+        self._look_again_s = 0.0
         self._n_seen = -1
         self._n_first: int | None = None
         self._result = ""
@@ -81,9 +81,10 @@ class Display:
         if self._n_first is None:
             self._n_first = n_ended
         now_s = time.monotonic()
-        if n_ended != self._n_seen and now_s - self._looked_s >= _REFRESH_S:
-            self._n_seen, self._looked_s = n_ended, now_s
+        if n_ended != self._n_seen and now_s >= self._look_again_s:
             self._result = self._best()
+            took_s = time.monotonic() - now_s
+            self._n_seen, self._look_again_s = n_ended, now_s + took_s / _SHARE
         if progress.event:
             self._events = [*self._events, progress.event][-_MAX_EVENTS:]
         if self._is_live:

@@ -16,12 +16,12 @@ from spiketune.study.results import TrialRow
 def front_table(summary: StudySummary) -> Table:
     """The front, best in the first objective first; the knee is marked."""
     title = "Front" if len(summary.directions) > 1 else "Best"
-    return _trial_table(summary, summary.front, title)
+    return trial_table(summary, summary.front, title)
 
 
 def best_table(summary: StudySummary, top: int = 10) -> Table:
     """The best trials by the first objective."""
-    return _trial_table(summary, summary.ranked[:top], f"Best by {summary.objectives[0]}")
+    return trial_table(summary, summary.ranked[:top], f"Best by {summary.objectives[0]}")
 
 
 def status_table(summary: StudySummary) -> Table:
@@ -120,7 +120,8 @@ def _record(summary: StudySummary, row: TrialRow) -> dict[str, Any]:
     }
 
 
-def _trial_table(summary: StudySummary, rows: Sequence[TrialRow], title: str) -> Table:
+def trial_table(summary: StudySummary, rows: Sequence[TrialRow], title: str) -> Table:
+    """The given trials, in their order; with several objectives the knee is marked."""
     table = Table(title=title, title_justify="left")
     numeric = _numeric_columns(summary)
     for heading, right in zip(headings(summary), numeric, strict=True):

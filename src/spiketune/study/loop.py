@@ -305,7 +305,7 @@ class StudyLoop:
                 elapsed_s=self._elapsed_s(),
                 time_budget_s=budget.time,
                 busy_s=self._busy_s + at_work,
-                event=_in_words(message),
+                event=_in_words(message, tuple(self._jobs.study.objectives)),
             )
         )
 
@@ -352,9 +352,10 @@ class StudyLoop:
         self._running.clear()
 
 
-def _in_words(message: Message | None) -> str | None:
+def _in_words(message: Message | None, objectives: Sequence[str]) -> str | None:
     if isinstance(message, Result):
-        return f"trial {message.number} {message.ended}"
+        values = ", ".join(f"{name} {message.metrics[name]:.4g}" for name in objectives)
+        return f"trial {message.number} {message.ended} after {message.cost_s:.1f} s: {values}"
     if isinstance(message, Failure):
         return f"trial {message.number} attempt {message.attempt} {message.kind}: {message.message}"
     return None
