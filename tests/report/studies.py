@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ def summary(
     return StudySummary(directions=directions, space=space, rows=rows, **(facts | changes))
 
 
+@cache
 def synthetic(n: int = 60, seed: int = 0, objectives: int = 2, epochs: int = 12) -> StudySummary:
     """A study as a real one could look: two workers, every kind of end."""
     draws = np.random.default_rng(seed)

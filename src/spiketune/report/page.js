@@ -133,7 +133,7 @@
   }
 
   function axis(column, range, log) {
-    const made = { title: { text: escaped(column.label) }, zeroline: false, automargin: true, showline: true, ticks: "outside", ticklen: 4 };
+    const made = { title: { text: escaped(column.label), standoff: 12 }, zeroline: false, automargin: true, showline: true, ticks: "outside", ticklen: 4 };
     if (!column.numeric) return { ...made, type: "category", categoryorder: "category ascending" };
     made.type = log ? "log" : "linear";
     const ends = range.map((end) => (end === null || (log && end <= 0) ? null : log ? Math.log10(end) : end));

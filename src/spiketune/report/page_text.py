@@ -106,8 +106,8 @@ def retrained(summary: StudySummary) -> str:
     ]
     return (
         '<section id="retrained"><h2>Winners over seeds</h2><p class="caption">Configurations '
-        "trained again with fresh seeds: mean ± standard deviation. Only these figures come from "
-        "the test split.</p>"
+        "trained again with fresh seeds: mean ± standard deviation. Nothing else on this page "
+        "comes from the test split.</p>"
         f'<div class="scroll">{_table(["configuration", "seeds", *names], lines)}</div></section>'
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from spiketune.report.plots.looks import GREY, RED, escaped, note, styled, thinned
 from spiketune.report.summary import StudySummary
 from spiketune.report.wording import number, text
-from spiketune.space import Choice
+from spiketune.space import Choice, Parameter
 from spiketune.study.results import TrialRow
 
 _LIMIT = 150  # lines beside the front
@@ -28,7 +28,7 @@ def parallel_coordinates(summary: StudySummary) -> go.Figure:
         return note("No trial has finished yet.")
     rows = [*thinned(others, _LIMIT), *summary.front]
     names = [name for name in summary.parameters if any(name in row.params for row in rows)]
-    columns = [_parameter(summary, rows, name) for name in names]
+    columns: list[Sequence[float | None]] = [_parameter(summary, rows, name) for name in names]
     columns += [_scaled([row.objectives[name] for row in rows]) for name in summary.objectives]
     figure = go.Figure()
     texts = [_hover(row, names, summary) for row in rows]
@@ -52,24 +52,24 @@ def parallel_coordinates(summary: StudySummary) -> go.Figure:
 
 def _parameter(summary: StudySummary, rows: Sequence[TrialRow], name: str) -> list[float | None]:
     """Height of each trial on the axis of a parameter, 0..1; None where it is absent."""
-    parameter = summary.space.get(name)
     values = [row.params[name] for row in rows if name in row.params]
-    place: Callable[[Any], float]
-    if parameter is None or not all(value in parameter for value in values):
-        if all(isinstance(value, int | float) for value in values):
-            scaled = iter(_scaled(values))
-            return [next(scaled) if name in row.params else None for row in rows]
-        labels = sorted({str(value) for value in values})
-        place = lambda value: labels.index(str(value)) / max(1, len(labels) - 1)  # noqa: E731
-    elif isinstance(parameter, Choice):
-        options = parameter
-        place = lambda value: options.index_of(value) / max(1, options.n_values - 1)  # noqa: E731
-    else:
-        place = parameter.to_unit
-    return [place(row.params[name]) if name in row.params else None for row in rows]
+    heights = iter(_heights(summary.space.get(name), values))
+    return [next(heights) if name in row.params else None for row in rows]
 
 
-def _scaled(values: Sequence[float]) -> list[float | None]:
+def _heights(parameter: Parameter | None, values: Sequence[Any]) -> Sequence[float]:
+    if parameter is not None and all(value in parameter for value in values):
+        if isinstance(parameter, Choice):
+            last = max(1, parameter.n_values - 1)
+            return [parameter.index_of(value) / last for value in values]
+        return [parameter.to_unit(value) for value in values]
+    if all(isinstance(value, int | float) for value in values):
+        return _scaled(values)
+    labels = sorted({text(value) for value in values})
+    return [labels.index(text(value)) / max(1, len(labels) - 1) for value in values]
+
+
+def _scaled(values: Sequence[float]) -> Sequence[float]:
     low, high = min(values), max(values)
     return [(value - low) / (high - low) if high > low else 0.5 for value in values]
 
