@@ -14,7 +14,7 @@ from spiketune.data.splits import Labelled
 from spiketune.errors import ConfigError, UnknownNameError
 
 # Those that need no download; a data set that is added is tested by adding its name.
-AT_HAND = ["digits", "yin_yang"]
+AT_HAND = ["digits", "yin-yang"]
 
 
 def test_an_unknown_name_suggests_a_known_one() -> None:
@@ -23,7 +23,7 @@ def test_an_unknown_name_suggests_a_known_one() -> None:
 
 
 def test_the_data_sets_are_listed_by_name() -> None:
-    assert {"digits", "mnist", "yin_yang"} <= set(datasets())
+    assert {"digits", "mnist", "yin-yang"} <= set(datasets())
     assert all(name == data_set.name for name, data_set in datasets().items())
 
 
@@ -65,8 +65,8 @@ def test_no_sample_is_in_two_splits(name: str) -> None:
 
 
 def test_a_set_with_a_validation_split_of_its_own_refuses_another() -> None:
-    config = Dataset(name="yin_yang", validation=Validation(share=0.3))
-    with pytest.raises(ConfigError, match="'yin_yang' has a validation split of its own"):
+    config = Dataset(name="yin-yang", validation=Validation(share=0.3))
+    with pytest.raises(ConfigError, match="'yin-yang' has a validation split of its own"):
         load(config)
 
 

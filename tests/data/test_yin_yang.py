@@ -47,7 +47,7 @@ def test_a_point_has_the_class_of_its_place(point: tuple[float, float], label: i
 
 
 def test_the_splits_have_their_sizes_and_balanced_classes() -> None:
-    splits = load(Dataset(name="yin_yang"))
+    splits = load(Dataset(name="yin-yang"))
     assert (len(splits.train), len(splits.validation), splits.n_classes) == (5000, 1000, 3)
     assert np.bincount(splits.train.labels) / 5000 == pytest.approx([1 / 3] * 3, abs=0.02)
 

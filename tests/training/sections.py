@@ -17,7 +17,7 @@ def section(**changes: Any) -> dict[str, Any]:
     }
     return {
         "device": "cpu",
-        "dataset": {"name": "yin_yang", "steps": 8, **changes.pop("dataset", {})},
+        "dataset": {"name": "yin-yang", "steps": 8, **changes.pop("dataset", {})},
         "network": {
             "neuron": {"beta": 0.8, **changes.pop("neuron", {})},
             "layers": [

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from spiketune.study.results import TrialRow
 
+_PIPED_WIDTH = 240
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
 Overrides = Annotated[
@@ -23,8 +24,9 @@ Overrides = Annotated[
 
 
 def out() -> Console:
-    """The console for results."""
-    return Console()
+    """The console for results; wide when piped, so that nothing is cut."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, _PIPED_WIDTH))
 
 
 def err() -> Console:

@@ -69,7 +69,7 @@ def _part(name: str, config: Dataset) -> Labelled:
 
 
 YIN_YANG = DataSet(
-    name="yin_yang",
+    name="yin-yang",
     summary="points of the Yin-Yang sign, 4 inputs, 3 classes, 7,000 samples, generated",
     labelled=partial(_part, "train"),
     validation=partial(_part, "validation"),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from spiketune.report.summary import StudySummary
 from spiketune.report.wording import duration, number, share, text
 from spiketune.study.results import TrialRow
+
+_NARROWEST: Final = 11  # characters of a heading's line
 
 
 def front_table(summary: StudySummary) -> Table:
@@ -122,19 +126,32 @@ def _record(summary: StudySummary, row: TrialRow) -> dict[str, Any]:
 
 def trial_table(summary: StudySummary, rows: Sequence[TrialRow], title: str) -> Table:
     """The given trials, in their order; with several objectives the knee is marked."""
-    table = Table(title=title, title_justify="left")
-    numeric = _numeric_columns(summary)
-    for heading, right in zip(headings(summary), numeric, strict=True):
-        table.add_column(Text(heading), justify="right" if right else "left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     best = summary.knee if len(summary.directions) > 1 else None
-    for row in rows:
-        shown = cells(summary, row)
+    lines = [cells(summary, row) for row in rows]
+    for line, row in zip(lines, rows, strict=True):
         if best is not None and row.number == best.number:
-            shown[0] = f"knee {shown[0]}"
-        table.add_row(*map(Text, shown))
+            line[0] = f"knee {line[0]}"
+    columns = zip(headings(summary), _numeric_columns(summary), strict=True)
+    for i, (heading, right) in enumerate(columns):
+        width = max((len(line[i]) for line in lines), default=0)
+        justify: Literal["right", "left"] = "right" if right else "left"
+        table.add_column(Text(_broken(heading, width)), justify=justify, no_wrap=True)
+    for line in lines:
+        table.add_row(*map(Text, line))
     if not rows:
         table.caption = "No feasible trial at full fidelity yet."
     return table
+
+
+def _broken(name: str, width: int) -> str:
+    """A name on several lines, broken after underscores and dots, about as wide as its column."""
+    lines = [""]
+    for part in re.findall(r"[^_.]*[_.]?", name):
+        if lines[-1] and len(lines[-1]) + len(part) > max(width, _NARROWEST):
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _numeric_columns(summary: StudySummary) -> list[bool]:
