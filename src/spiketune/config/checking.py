@@ -44,7 +44,7 @@ def _location(detail: ErrorDetails) -> list[str]:
 def _is_branch(part: int | str) -> bool:
     """Whether a part of a location names a branch of a union instead of a key."""
     return isinstance(part, str) and (
-        "[" in part or part in {"float", "int", "str", "constrained-int"}
+        "[" in part or part in {"float", "int", "str"} or part.startswith("constrained-")
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from spiketune.errors import ConfigError, ExpressionError
-from spiketune.space import Choice, Condition, Float, Int, Parameter, Space, parse
+from spiketune.errors import ConfigError, ExpressionError, UnknownNameError
+from spiketune.space import Choice, Condition, Expression, Float, Int, Parameter, Space, parse
 
 _KINDS: Final = ("float", "int", "choice", "grid", "choose", "value")
 _OPTIONS: Final = ("scale", "step", "name", "when")
@@ -26,19 +26,17 @@ def space_of(
     Raises:
         ConfigError: Naming the path of the range that is wrong.
     """
-    found = _Found()
+    found = _Found(root)
     _collect(section, root, (), found)
-    names = {path: _short(path, root) for path in found.unnamed}
-    parameters = {names.get(key, key): parameter for key, parameter in found.parameters.items()}
+    for path, names in found.used:
+        for name in sorted(names - found.parameters.keys()):
+            raise ConfigError(path, str(UnknownNameError("parameter", name, found.parameters)))
     conditions = {
-        names.get(key, key): [
-            Condition(c.when, tuple((names.get(name, name), option) for name, option in c.chosen))
-            for c in found.conditions[key]
-        ]
-        for key in found.parameters
-        if all(c.when or c.chosen for c in found.conditions[key])
+        name: conditions
+        for name, conditions in found.conditions.items()
+        if all(c.when or c.chosen for c in conditions)
     }
-    return Space(parameters, require, conditions)
+    return Space(found.parameters, require, conditions)
 
 
 def resolve(
@@ -68,7 +66,7 @@ def as_range(parameter: Parameter) -> dict[str, Any]:
         case Choice():
             return {"choice": list(parameter.options), **when}
         case Int():
-            step = {"step": parameter.step} if parameter.step != 1 else {}
+            step: dict[str, Any] = {"step": parameter.step} if parameter.step != 1 else {}
             return {
                 "int": [parameter.low, parameter.high],
                 "scale": parameter.scale,
@@ -76,39 +74,32 @@ def as_range(parameter: Parameter) -> dict[str, Any]:
                 **when,
             }
         case Float():
-            step = {"step": parameter.step} if parameter.step is not None else {}
+            step = {} if parameter.step is None else {"step": parameter.step}
             ends = [parameter.low, parameter.high]
             return {"float": ends, "scale": parameter.scale, **step, **when}
 
 
 @dataclass
 class _Found:
-    """What `_collect` gathers; keys are paths until a range has a name of its own."""
+    """What `_collect` gathers; `used` are the names that each `when:` speaks of, by path."""
 
+    root: str
     parameters: dict[str, Parameter] = field(default_factory=dict)
     conditions: dict[str, list[Condition]] = field(default_factory=dict)
-    unnamed: list[str] = field(default_factory=list)
+    used: list[tuple[str, frozenset[str]]] = field(default_factory=list)
 
     def add(self, path: str, name: str | None, parameter: Parameter, condition: Condition) -> str:
-        key = name or path
-        if key in self.parameters and _bare(self.parameters[key]) != _bare(parameter):
+        key = name or _short(path, self.root)
+        if repr(self.parameters.setdefault(key, parameter)) != repr(parameter):  # 1 is not 1.0
             raise ConfigError(path, f"name '{key}' has a different range elsewhere")
-        if name is None:
-            self.unnamed.append(path)
-        self.parameters[key] = _bare(parameter)
         self.conditions.setdefault(key, []).append(condition)
         return key
 
-
-def _bare(parameter: Parameter) -> Parameter:
-    """The range without its condition, which the space keeps apart."""
-    match parameter:
-        case Choice():
-            return Choice(parameter.options)
-        case Float():
-            return Float(parameter.low, parameter.high, parameter.scale, parameter.step)
-        case Int():
-            return Int(parameter.low, parameter.high, parameter.scale, parameter.step)
+    def when(self, node: Mapping[str, Any], path: str) -> Expression | None:
+        when = _when(node, path)
+        if when is not None:
+            self.used.append((f"{path}.when", when.names))
+        return when
 
 
 def _short(path: str, root: str) -> str:
@@ -125,6 +116,8 @@ def range_kind(node: Any, path: str) -> str | None:
     if not isinstance(node, Mapping):
         return None
     kinds = [kind for kind in _KINDS if kind in node]
+    if len(kinds) > 1:
+        raise ConfigError(path, f"a range is of one kind, got {' and '.join(kinds)}")
     if len(kinds) != 1 or (kinds == ["value"] and not isinstance(node["value"], str)):
         return None
     if rest := node.keys() - {*kinds, *_OPTIONS}:
@@ -158,8 +151,11 @@ def _collect(node: Any, path: str, chosen: tuple[tuple[str, str], ...], found: _
             _collect(child, child_path, chosen, found)
     elif kind == "value":
         _expression(node["value"], path)
+        found.when(node, path)
+        if rest := node.keys() - {"value", "when"}:
+            raise ConfigError(path, f"`{min(rest)}` does not go with `value`")
     else:
-        condition = Condition(_when(node, path), chosen)
+        condition = Condition(found.when(node, path), chosen)
         key = found.add(path, _name(node, path), _parameter(node, kind, path), condition)
         if kind == "choose":
             for option, section in node["choose"].items():
@@ -192,9 +188,16 @@ def _choice(kind: str) -> Callable[[Mapping[str, Any]], Choice]:
     def make(node: Mapping[str, Any]) -> Choice:
         if "scale" in node or "step" in node:
             raise ConfigError("", f"`scale` and `step` do not go with `{kind}`")
-        return Choice(node[kind])
+        choice = Choice(node[kind])
+        if any(_holds_range(option) for option in choice.options):
+            raise ConfigError("", "an option holds a range; use {choose: {a: {...}, b: {...}}}")
+        return choice
 
     return make
+
+
+def _holds_range(node: Any) -> bool:
+    return range_kind(node, "") is not None or any(_holds_range(c) for _, c, _ in _steps(node, ""))
 
 
 def _choose(node: Mapping[str, Any]) -> Choice:
@@ -222,11 +225,11 @@ def _name(node: Mapping[str, Any], path: str) -> str | None:
     return name
 
 
-def _when(node: Mapping[str, Any], path: str) -> Any:
+def _when(node: Mapping[str, Any], path: str) -> Expression | None:
     return _expression(node["when"], f"{path}.when") if "when" in node else None
 
 
-def _expression(text: Any, path: str) -> Any:
+def _expression(text: Any, path: str) -> Expression:
     try:
         return parse(text if isinstance(text, str) else str(text))
     except ExpressionError as error:
@@ -236,6 +239,8 @@ def _expression(text: Any, path: str) -> Any:
 def _resolve(node: Any, path: str, values: Mapping[str, Any], root: str) -> Any:
     kind = range_kind(node, path)
     if kind == "value":
+        if not Condition(_when(node, path)).holds(values):
+            return _DROPPED
         try:
             return _expression(node["value"], path)(values)
         except ExpressionError as error:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import islice, product
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, final
 
 import yaml
 from pydantic import BaseModel
@@ -21,6 +22,8 @@ from spiketune.errors import ConfigError, ExpressionError, InputError, UnknownNa
 from spiketune.space import Choice, Parameter, Space
 
 _KINDS: Mapping[str, type[BaseModel]] = {"network": TrainingTrial, "function": FunctionTrial}
+_SETTINGS_TRIED: Final = 1000
+_ODD_PLACE: Final = 0.6180339887  # a float range with whole ends is no int range
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +110,11 @@ def _check_trial(trial: Mapping[str, Any], space: Space) -> None:
     if not isinstance(free, Mapping):
         raise ConfigError("trial.parameters", "names free parameters: {n: {int: [1, 3]}}")
     for values in corners(space):
+        check_resolved(without_parameters(resolve(trial, values)))
         try:
-            check_resolved(without_parameters(resolve(trial, values)))
+            space.meets(values)
         except ExpressionError as error:
-            raise ConfigError("trial", str(error)) from error
+            raise ConfigError("study.require", str(error)) from error
 
 
 def without_parameters(section: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,24 +123,34 @@ def without_parameters(section: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def corners(space: Space) -> Iterator[dict[str, Any]]:
-    """A middle configuration, then each parameter at its ends or options beside it."""
+    """A middle configuration, then each parameter at its options, or at its ends and between."""
     yield _configuration(space, {})
     for name, parameter in space.items():
+        around = _setting_for(space, name)
         for value in _extremes(parameter):
-            yield _configuration(space, {name: value})
+            yield _configuration(space, {**around, name: value})
 
 
 def _extremes(parameter: Parameter) -> Sequence[Any]:
     if isinstance(parameter, Choice):
         return parameter.options
-    return (parameter.low, parameter.high)
+    return tuple(parameter.from_unit(unit) for unit in (0.0, _ODD_PLACE, 1.0))
 
 
-def _configuration(space: Space, fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration with these values; sections around them are chosen as they need."""
-    wanted = dict(fixed)
-    for name in fixed:
-        wanted.update(space.choices_around(name))
+def _setting_for(space: Space, name: str) -> dict[str, Any]:
+    """Values of other parameters that let this one take part, if a short search finds them."""
+    chosen = space.choices_around(name)
+    others = [other for other in space.deciders(name) if other not in chosen]
+    tried = [(*_extremes(space[other]), space[other].from_unit(0.5)) for other in others]
+    for values in islice(product(*tried), _SETTINGS_TRIED):
+        setting = {**chosen, **dict(zip(others, values, strict=True))}
+        if name in _configuration(space, setting):
+            return setting
+    return chosen
+
+
+def _configuration(space: Space, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with these values, and others from the middle of their ranges."""
     values: dict[str, Any] = {}
     for name in space.order:
         if space.is_active(name, values):
@@ -176,17 +190,27 @@ def recipe_text(name: str) -> str:
 
 @final
 class _Loader(yaml.SafeLoader):
-    """Safe YAML where 1e-4 is a number, only true/false are booleans, and no key comes twice."""
+    """Safe YAML where 1e-4 is a number, only true/false are booleans, and no key comes twice.
+
+    A time such as 1:30 and a date stay text, and so does 010 (YAML 1.1 reads 90 and 8).
+    """
 
 
 _Loader.yaml_implicit_resolvers = {
     first: [
-        (tag, rule) for tag, rule in rules if not tag.endswith((":bool", ":float", ":timestamp"))
+        (tag, rule)
+        for tag, rule in rules
+        if not tag.endswith((":bool", ":int", ":float", ":timestamp", ":value"))
     ]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int",
+    re.compile(r"^(?:[-+]?(?:0|[1-9][\d_]*)|0x[\da-fA-F_]+|0b[01_]+)$"),
+    list("-+0123456789"),
 )
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
@@ -201,7 +225,13 @@ _Loader.add_implicit_resolver(
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if key_node.tag.endswith(":merge"):
+            continue
         key = loader.construct_object(key_node, deep=True)
+        if isinstance(key, dict | list):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{key!r} cannot be a key; quote a text in braces", key_node.start_mark
+            )
         if key in seen:
             raise yaml.constructor.ConstructorError(
                 None, None, f"the key '{key}' stands twice", key_node.start_mark
@@ -219,13 +249,17 @@ def parse_yaml(text: str, origin: str) -> dict[str, Any]:
     Raises:
         InputError: Naming file and line of what cannot be read.
     """
-    try:
-        document = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise InputError(f"{origin}: not valid YAML: {error}") from error
+    document = _read_yaml(text, origin)
     if not isinstance(document, dict):
         raise InputError(f"{origin}: must hold `study:` and `trial:` sections")
     return document
+
+
+def _read_yaml(text: str, origin: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{origin}: not valid YAML: {error}") from error
 
 
 def _apply(document: dict[str, Any], override: str) -> None:
@@ -233,10 +267,7 @@ def _apply(document: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     if not equals or not path.strip():
         raise InputError(f"--set {override}: must be path.to.leaf=value")
-    try:
-        value = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {override}: the value is not valid YAML: {error}") from error
+    value = _read_yaml(text, f"--set {override}")
     *parents, leaf = path.strip().split(".")
     node: Any = document
     for depth, part in enumerate(parents):
@@ -252,11 +283,12 @@ def _apply(document: dict[str, Any], override: str) -> None:
 def _child(node: Any, part: str, path: str) -> Any:
     if isinstance(node, list):
         return node[_index(node, part, path)]
-    if not isinstance(node, dict):
-        raise InputError(f"--set {path}: lies below a value, not a section")
-    if not isinstance(node.get(part), dict | list):
-        node[part] = {}
-    return node[part]
+    if isinstance(node, dict):
+        if node.get(part) is None:
+            node[part] = {}
+        if isinstance(node[part], dict | list):
+            return node[part]
+    raise InputError(f"--set {path}: is a value, not a section; nothing lies below it")
 
 
 def _index(entries: list[Any], part: str, path: str) -> int:

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
 from spiketune.config.training import Section
+from spiketune.errors import ExpressionError
 from spiketune.messages import FAILURE_KINDS
 from spiketune.space import parse_inequality
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LARGEST_S = 1e15  # infinity is no duration: for no limit, the key is left out
 
 
 def seconds(text: Any) -> float:
@@ -20,10 +22,10 @@ def seconds(text: Any) -> float:
     Raises:
         ValueError: If it is none, or not above zero.
     """
-    if isinstance(text, int | float) and not isinstance(text, bool):
+    if isinstance(text, int | float) and not isinstance(text, bool) and abs(text) < _LARGEST_S:
         value = float(text)
-    elif isinstance(text, str) and re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text.replace(" ", "")):
-        parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    elif isinstance(text, str) and re.fullmatch(r"\s*(\d+(\.\d+)?\s*[smhd]\s*)+", text):
+        parts = re.findall(r"(\d+(?:\.\d+)?)\s*([smhd])", text)
         value = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
     else:
         raise ValueError(f"a duration is seconds or a text such as '90m' or '1h30m', got {text!r}")
@@ -104,7 +106,10 @@ class Study(Section):
     @classmethod
     def _readable(cls, constraints: tuple[str, ...]) -> tuple[str, ...]:
         for text in constraints:
-            parse_inequality(text)
+            try:
+                parse_inequality(text)
+            except ExpressionError as error:
+                raise ValueError(str(error)) from error
         return constraints
 
     @field_validator("retries")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
 
 class Section(BaseModel):
@@ -93,13 +93,20 @@ class Neuron(Section):
 
 
 class Layer(Section):
-    """One entry of the layer list; `repeat` copies it (0 leaves it out)."""
+    """One entry of the layer list; `repeat` copies it (0 leaves it out).
+
+    The keys given for its `neuron` go over those of the network's default.
+    """
 
     name: str | None = None
     dense: Annotated[int, Field(ge=1)] | Literal["classes"]
-    neuron: dict[str, Any] = {}
+    neuron: Neuron = Neuron()
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     repeat: Annotated[int, Field(ge=0)] = 1
+
+    @field_serializer("neuron")
+    def _own_keys(self, neuron: Neuron) -> dict[str, Any]:
+        return neuron.model_dump(exclude_unset=True)  # a default written out would be an own key
 
 
 class Network(Section):
@@ -111,10 +118,11 @@ class Network(Section):
     def neuron_of(self, layer: Layer) -> Neuron:
         """The layer's neuron: its own keys over the default's."""
         merged = self.neuron.model_dump(exclude_unset=True)
-        if {"beta", "tau_mem_ms"} & layer.neuron.keys():
+        if {"beta", "tau_mem_ms"} & layer.neuron.model_fields_set:
             merged.pop("beta", None)
             merged.pop("tau_mem_ms", None)
-        return Neuron.model_validate({**merged, **layer.neuron})
+        own = layer.neuron.model_dump(exclude_unset=True)
+        return Neuron.model_validate({**merged, **own})
 
     @model_validator(mode="after")
     def _layers_fit(self) -> Network:

@@ -166,10 +166,14 @@ class Choice:
             kinds = [(type(option).__name__, option) for option in self.options]
             if len(set(self.options)) == len(set(kinds)):
                 return self.options
-        return tuple(json.dumps(option, sort_keys=True) for option in self.options)
+        return self._texts
+
+    @property
+    def _texts(self) -> tuple[str, ...]:
+        return tuple(_as_text(option) for option in self.options)
 
     def __contains__(self, value: object) -> bool:
-        return any(type(value) is type(option) and value == option for option in self.options)
+        return _as_text(value) in self._texts
 
     @property
     def n_values(self) -> int:
@@ -186,10 +190,8 @@ class Choice:
         Raises:
             ValueError: If there is none.
         """
-        for index, option in enumerate(self.options):
-            if type(value) is type(option) and value == option:
-                return index
-        return self.options.index(value)
+        text, texts = _as_text(value), self._texts
+        return texts.index(text) if text in texts else self.options.index(value)
 
     def to_unit(self, value: Any) -> float:
         """Middle of the option's cell in [0, 1]."""
@@ -201,6 +203,11 @@ class Choice:
 
 
 Parameter: TypeAlias = Float | Int | Choice
+
+
+def _as_text(option: object) -> str:
+    """JSON keeps apart what Python calls equal: `[true]`, `[1]`, `[1.0]`."""
+    return json.dumps(option, sort_keys=True, default=repr)
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

@@ -94,6 +94,16 @@ class Space(Mapping[str, Parameter]):
         conditions = self._conditions.get(name)
         return conditions is None or any(condition.holds(values) for condition in conditions)
 
+    def deciders(self, name: str) -> tuple[str, ...]:
+        """The parameters that decide whether this one takes part, in `order`."""
+        found: set[str] = set()
+        fresh = frozenset({name})
+        while fresh:
+            conditions = [c for one in fresh for c in self._conditions.get(one, ())]
+            fresh = frozenset().union(*(c.names for c in conditions)) - found
+            found |= fresh
+        return tuple(other for other in self.order if other in found)
+
     def choices_around(self, name: str) -> dict[str, str]:
         """The sections that must be chosen for the parameter to be active (its first way)."""
         first = self._conditions.get(name, (Condition(),))[0]
