@@ -29,7 +29,7 @@ _BEFORE: Final[tuple[_Section, ...]] = (
         "Objectives against each other",
         "Each point is a trial; those on the front are beaten by no other in every objective, and "
         "the ring marks the knee, the front's trial nearest to the best value of every objective. "
-        "The view opens on the finished trials; a double click shows all.",
+        "The view opens near the front; a double click shows all.",
         plots.pareto,
     ),
     (

@@ -38,7 +38,7 @@ class Stock:
 
 
 SAMPLERS: Final[Mapping[str, Stock]] = {
-    "tpe": Stock(optuna.samplers.TPESampler),
+    "tpe": Stock(optuna.samplers.TPESampler, defaults={"multivariate": True}),
     "random": Stock(optuna.samplers.RandomSampler, blind=True),
     "gp": Stock(optuna.samplers.GPSampler),
     "nsga2": Stock(optuna.samplers.NSGAIISampler),

@@ -15,6 +15,7 @@ from spiketune.report.plots.looks import (
     escaped,
     hovers,
     marker,
+    near_front,
     note,
     objective_axis,
     styled,
@@ -45,8 +46,9 @@ def pareto(summary: StudySummary) -> go.Figure:
     if summary.front:
         figure.add_trace(_staircase(summary, x, y))
         _mark_knee(figure, summary, x, y)
-    figure.update_xaxes(title_text=_axis_title(summary, x), **objective_axis(summary, x))
-    figure.update_yaxes(title_text=_axis_title(summary, y), **objective_axis(summary, y))
+    focus = near_front(summary) if summary.front else None
+    figure.update_xaxes(title_text=_axis_title(summary, x), **objective_axis(summary, x, focus))
+    figure.update_yaxes(title_text=_axis_title(summary, y), **objective_axis(summary, y, focus))
     return styled(figure, height=520, hovermode="closest")
 
 

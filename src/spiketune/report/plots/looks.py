@@ -114,10 +114,31 @@ def thinned(rows: Sequence[TrialRow], limit: int) -> list[TrialRow]:
     return [rows[int(k * step)] for k in range(limit)]
 
 
-def objective_axis(summary: StudySummary, name: str) -> dict[str, Any]:
-    """Scale and first view of an objective: finished trials fill it, whatever silent ones did."""
+def near_front(summary: StudySummary) -> list[TrialRow]:
+    """Finished trials within one length of the front of it, in every objective."""
+    kept = [row for row in summary.rows if row.full]
+    for name in summary.objectives:
+        values = [row.objectives[name] for row in summary.front]
+        low, high = min(values), max(values)
+        if high > low:
+            reach = high - low
+            kept = [r for r in kept if low - reach <= r.objectives[name] <= high + reach]
+    return kept
+
+
+def objective_axis(
+    summary: StudySummary, name: str, focus: Sequence[TrialRow] | None = None
+) -> dict[str, Any]:
+    """Scale and first view of an objective: finished trials fill it, whatever silent ones did.
+
+    Args:
+        summary: The study.
+        name: The objective.
+        focus: The trials that shall fill it instead.
+    """
     told = [row.objectives[name] for row in summary.rows if name in row.objectives]
-    full = [row.objectives[name] for row in summary.rows if row.full and name in row.objectives]
+    shown = summary.rows if focus is None else focus
+    full = [row.objectives[name] for row in shown if row.full and name in row.objectives]
     told, full = ([v for v in values if math.isfinite(v)] for values in (told, full))
     if not full:
         return {"type": "linear"}
