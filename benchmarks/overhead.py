@@ -13,6 +13,8 @@ import argparse
 import json
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 import warnings
@@ -32,6 +34,7 @@ from spiketune.config.loading import configure
 from spiketune.executors.base import Executor
 from spiketune.executors.inline import InlineExecutor
 from spiketune.executors.local import LocalExecutor
+from spiketune.messages import Job, Result
 from spiketune.objectives.execution import execute
 from spiketune.samplers.asker import Asker
 from spiketune.study.folder import create
@@ -159,6 +162,40 @@ def measure(sampler: str, n_recorded: int, n: int, rounds: int) -> dict[str, Any
     }
 
 
+def latencies(preload: tuple[str, ...], n: int = 20) -> dict[str, Any]:
+    """Milliseconds from submitting an attempt to the first line of its objective."""
+    times: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        executor = LocalExecutor(1, preload=preload, base_folder=str(Path(__file__).parent))
+        for number in range(n + 1):
+            place = str(Path(folder) / str(number))
+            section = {"function": "noop:first_line"}
+            job = Job("latency", number, 1, section, {}, 0, 0, place, place, "", ("moment",))
+            submitted_s = time.monotonic()
+            executor.submit(job)
+            while not (ended := executor.events(10.0)):
+                pass
+            if isinstance(ended[-1], Result):
+                times.append(1000 * (ended[-1].metrics["moment"] - submitted_s))
+        executor.close()
+    warm = times[1:]
+    return {
+        "first line after [ms]": round(statistics.median(warm), 1),
+        "slowest [ms]": round(max(warm), 1),
+        "preloaded": list(preload),
+    }
+
+
+def import_time() -> dict[str, Any]:
+    """Milliseconds of `import spiketune` in a fresh process, Python's own start excluded."""
+    code = "import time; t = time.perf_counter(); import spiketune; print(time.perf_counter() - t)"
+    runs = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+        for _ in range(5)
+    ]
+    return {"import spiketune [ms]": round(1000 * statistics.median(runs), 1)}
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -171,6 +208,9 @@ def main() -> None:
     for sampler in ("random", "tpe"):
         for n_recorded in (100, 5000):
             print(json.dumps(measure(sampler, n_recorded, options.trials, options.rounds)))
+    for preload in ((), ("spiketune.objectives.training",)):
+        print(json.dumps(latencies(preload)))
+    print(json.dumps(import_time()))
 
 
 if __name__ == "__main__":

@@ -94,10 +94,6 @@ def leaves_a_grandchild(trial):
     return 0.0
 
 
-def first_line(trial):
-    return {"loss": time.monotonic()}
-
-
 def talks(trial):
     print("to stdout")
     os.system("echo from a shell")
