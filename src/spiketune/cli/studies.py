@@ -112,24 +112,23 @@ def _duration(text: str) -> float:
 def _go(study: Study, json: bool) -> None:
     """Run a session, then print what was found."""
     study.run()
-    session = study.session
-    rows = study.rows()
-    report_path = study.report() if rows else None
+    session, rows = study.session, study.rows()
+    reason = session.reason if session else "interrupted"
     if json:
-        print_json({"ended": session.reason if session else None, **_as_json(study, rows)})
+        print_json({"ended": reason, **_as_json(study, rows)})
     else:
         out().print(_found(study, rows))
-        say(_ENDINGS[session.reason] if session else "")
-        if session and session.first_failure and session.reason == "failing":
-            say(f"the first failure was: {session.first_failure}")
-        if report_path:
-            say(f"report: {report_path}")
-        if session and session.reason in ("interrupted", "time", "failing"):
-            say(f"go on with: spiketune resume {study.path}")
-        elif rows:
-            say(f"next: spiketune retrain {study.path} --seeds 5")
-    succeeded = session is not None and session.reason in ("budget", "time", "exhausted")
-    raise typer.Exit(0 if succeeded and any(r.objectives for r in rows) else 1)
+    say(_ENDINGS[reason])
+    if session and session.first_failure and reason == "failing":
+        say(f"the first failure was: {session.first_failure}")
+    if reason in ("interrupted", "time", "failing"):
+        say(f"go on with: spiketune resume {study.path}")
+    if rows and reason != "interrupted":
+        say(f"report: {study.report()}")
+    if rows and reason in ("budget", "exhausted"):
+        say(f"next: spiketune retrain {study.path} --seeds 5")
+    succeeded = reason in ("budget", "time", "exhausted") and any(r.objectives for r in rows)
+    raise typer.Exit(0 if succeeded else 1)
 
 
 def status(

@@ -28,6 +28,7 @@ ORPHAN_GRACE_S: Final = 1.2  # between SIGTERM and SIGKILL once the asker is gon
 _MAX_REQUEST: Final = 1 << 20
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGUSR1)
 _PR_SET_PDEATHSIG: Final = 1
+_TORCH_OPTIMIZERS_NEED: Final = "torch._dynamo"  # 1.5 s when the first optimiser is made, otherwise
 
 
 def serve(control: socket.socket, preload: list[str]) -> None:
@@ -42,8 +43,9 @@ def serve(control: socket.socket, preload: list[str]) -> None:
         preload: Modules to import first; one that is missing is left to the child.
     """
     for name in preload:
-        with contextlib.suppress(Exception):  # the child imports it again, and says what is wrong
-            importlib.import_module(name)
+        _import(name)
+    if "torch" in sys.modules:
+        _import(_TORCH_OPTIMIZERS_NEED)
     wake_reader, wake_writer = os.pipe()
     os.set_blocking(wake_writer, False)
     signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
@@ -62,6 +64,11 @@ def serve(control: socket.socket, preload: list[str]) -> None:
         ):
             _end_orphans(children)
             return
+
+
+def _import(name: str) -> None:
+    with contextlib.suppress(Exception):  # the child imports it again, and says what is wrong
+        importlib.import_module(name)
 
 
 def _accept(control: socket.socket, children: set[int], inherited: tuple[int, ...]) -> bool:
