@@ -63,6 +63,7 @@ class Study:
     def __init__(self, path: str | Path) -> None:
         self.folder, self.configuration = folders.load(Path(path))
         self._reader: StudyStorage | None = None
+        self._prepared = False
         self.session: Session | None = None
 
     def __repr__(self) -> str:
@@ -190,7 +191,7 @@ class Study:
                 trials=counted + trials if trials is not None else self.section.budget.trials,
                 time_s=self._uptime_s() + seconds(time) if time is not None else None,
             )
-        prepare(self.configuration)
+        self.prepare()
         if listen is not None:
             self.session = Session(*run_session(self.folder, self.configuration, listen))
             return self
@@ -199,6 +200,16 @@ class Study:
         with Display(self) as display:
             self.session = Session(*run_session(self.folder, self.configuration, display.update))
         return self
+
+    def prepare(self) -> None:
+        """Check and make ready what trials will need; done once, by `run` if not before.
+
+        Raises:
+            InputError: Naming what is missing, and the remedy.
+        """
+        if not self._prepared:
+            prepare(self.configuration)
+            self._prepared = True
 
     def extend(self, trials: int | None = None, time: float | str | None = None) -> None:
         """Add to the budget of `study.yaml`."""
@@ -343,7 +354,9 @@ def create(configuration: Configuration, path: str | Path) -> Study:
         )
     prepare(configuration)
     folders.create(Path(path), configuration)
-    return Study(path)
+    study = Study(path)
+    study._prepared = True
+    return study
 
 
 def open(path: str | Path) -> Study:  # noqa: A001 -- spiketune.open, as there is gzip.open

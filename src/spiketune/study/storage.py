@@ -46,8 +46,6 @@ class StudyStorage:
         if not writable and not folder.journal.exists():
             raise InputError(f"{folder.journal}: no such file; the study never started")
         self._journal = JournalFile(folder.journal, writable=writable)
-        if writable:
-            self._journal.cut_torn_tail()
         self.storage = BatchedStorage(self._journal)
         studies = {entry.study_name: entry._study_id for entry in self.storage.get_all_studies()}
         if study.name not in studies and not writable:
