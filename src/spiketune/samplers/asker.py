@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
+from spiketune.errors import ConfigError
 from spiketune.samplers.stock import build, get_stock
 from spiketune.samplers.view import SamplerView
 from spiketune.seeding import child_seed
-from spiketune.space import Space
+from spiketune.space import Parameter, Space
 from spiketune.space.distributions import (
     from_stored,
     mirrored,
@@ -26,6 +28,7 @@ from spiketune.space.distributions import (
 )
 
 REDRAWS: Final = 100  # draws until a configuration meets the requirements, or is rejected
+MODEL_DRAWS: Final = 20  # of them by the sampler: a model that insists wants help from chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class Asker:
 
         Raises:
             GridExhaustedError: If the sampler has nothing left to ask.
+            ConfigError: If a fixed value is none of its parameter.
         """
         draft = self._view.start_draft()
         for draw in range(REDRAWS if self._space.require else 1):
@@ -121,9 +125,13 @@ class Asker:
         )
 
     def _sampler(self, number: int, draw: int) -> BaseSampler:
-        purpose = ("sampler",) if self._stock.one_seed else ("ask", number, draw)
-        seed = child_seed(self._seed, *purpose)
-        sampler = build(self._name, self._options, seed, self._space)
+        own_seed = child_seed(self._seed, "ask", number, draw)
+        if self._stock.one_seed:
+            seed = child_seed(self._seed, "sampler")
+            return build(self._name, self._options, seed, self._space, independent_seed=own_seed)
+        if draw >= MODEL_DRAWS:
+            return build("random", {}, own_seed, self._space)
+        sampler = build(self._name, self._options, own_seed, self._space)
         if (known := getattr(sampler, "_search_space", None)) is not None:
             # What all trials have in common is found incrementally, and depends on them alone.
             self._common_space = self._common_space or known
@@ -132,9 +140,10 @@ class Asker:
 
     def _draw(self, draft: FrozenTrial, draw: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
         self._study._thread_local.cached_all_trials = None
-        sampler, study = self._sampler(draft.number, draw), self._study
+        sampler, study = self._sampler(self._view.n_asked, draw), self._study
         draft.params, draft.distributions = {}, {}
-        with warnings.catch_warnings():
+        # Optuna's GP divides zero by zero where no place looks better than another.
+        with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             sampler.before_trial(study, draft)
             searched = sampler.infer_relative_search_space(study, draft)
@@ -145,7 +154,7 @@ class Asker:
                     continue
                 parameter = self._space[name]
                 if name in fixed:
-                    values[name] = from_stored(parameter, fixed[name])
+                    values[name] = _fixed(name, parameter, fixed[name])
                 else:
                     value = self._value(sampler, draft, name, together)
                     values[name] = from_stored(parameter, mirrored(parameter, value))
@@ -164,6 +173,13 @@ class Asker:
         draft.params = {**draft.params, name: value}
         draft.distributions = {**draft.distributions, name: distribution}
         return value
+
+
+def _fixed(name: str, parameter: Parameter, stored: Any) -> Any:
+    value = from_stored(parameter, stored)
+    if value not in parameter:
+        raise ConfigError(name, f"a trial was enqueued with {stored!r}, outside {parameter}")
+    return value
 
 
 def _only_value(distribution: BaseDistribution) -> Any:

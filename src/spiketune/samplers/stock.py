@@ -15,7 +15,9 @@ from spiketune.errors import ConfigError, UnknownNameError
 from spiketune.samplers.grid import GridSampler
 from spiketune.space import Choice, Space
 
-_OURS: Final = frozenset({"seed", "self", "constraints_func", "search_space"})  # not for the user
+_OURS: Final = frozenset(  # not for the user
+    {"seed", "self", "constraints_func", "search_space", "independent_sampler"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,23 @@ def check_sampler(name: str, options: Mapping[str, Any], n_objectives: int, spac
         raise ConfigError(
             "study.sampler.name", f"'{name}' takes one objective, got {n_objectives}; try 'nsga2'"
         )
-    if name == "cmaes" and sum(not isinstance(p, Choice) for p in space.values()) < 2:
-        raise ConfigError("study.sampler.name", "'cmaes' needs at least two numeric parameters")
+    numeric = [n for n, p in space.items() if not isinstance(p, Choice) and p.n_values != 1]
+    if name == "cmaes" and sum(not space.is_conditional(n) for n in numeric) < 2:
+        raise ConfigError(
+            "study.sampler.name",
+            "'cmaes' needs at least two numeric parameters that are always active",
+        )
     build(name, options, 0, space)
 
 
-def build(name: str, options: Mapping[str, Any], seed: int, space: Space) -> BaseSampler:
+def build(
+    name: str,
+    options: Mapping[str, Any],
+    seed: int,
+    space: Space,
+    *,
+    independent_seed: int | None = None,
+) -> BaseSampler:
     """A fresh sampler.
 
     Args:
@@ -99,6 +112,8 @@ def build(name: str, options: Mapping[str, Any], seed: int, space: Space) -> Bas
         options: Arguments of its class.
         seed: Of its random numbers.
         space: The search space.
+        independent_seed: Of the values that a sequence leaves to chance (those of conditional
+            parameters); with the sequence's own seed they would be the same in every trial.
 
     Raises:
         ConfigError: If an option's value is refused.
@@ -108,6 +123,8 @@ def build(name: str, options: Mapping[str, Any], seed: int, space: Space) -> Bas
     accepted = inspect.signature(stock.make).parameters
     if "seed" in accepted:
         arguments["seed"] = seed
+    if independent_seed is not None and "independent_sampler" in accepted:
+        arguments["independent_sampler"] = optuna.samplers.RandomSampler(independent_seed)
     if "space" in accepted:
         arguments["space"] = space
     with warnings.catch_warnings():

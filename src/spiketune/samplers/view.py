@@ -69,6 +69,12 @@ class SamplerView(BaseStorage):
         self._study_attrs = {}
         return self.draft
 
+    @property
+    def n_asked(self) -> int:
+        """Trials that were asked for: all but those enqueued that still wait."""
+        waiting = sum(self._raw[i].state == TrialState.WAITING for i in self._open)
+        return len(self._raw) - waiting
+
     def waiting(self) -> FrozenTrial | None:
         """The first trial that someone enqueued and nobody runs."""
         self._sync()
