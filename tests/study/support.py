@@ -10,11 +10,10 @@ from spiketune.executors.base import Executor
 from spiketune.executors.inline import InlineExecutor
 from spiketune.messages import Result
 from spiketune.objectives.execution import execute
-from spiketune.samplers.asker import Asker
 from spiketune.study.folder import StudyFolder, create, load
 from spiketune.study.jobs import JobMaker
 from spiketune.study.loop import StudyLoop
-from spiketune.study.running import study_of
+from spiketune.study.running import asker_of, study_of
 from spiketune.study.storage import StudyStorage
 
 TESTS = str(Path(__file__).parents[1])
@@ -42,15 +41,7 @@ def loop_of(
     folder, configuration = load(path)
     study = study_of(configuration)
     storage = StudyStorage(folder, study, configuration.space.fingerprint(), writable=True)
-    asker = Asker(
-        storage.storage,
-        storage.study_id,
-        storage.name,
-        configuration.space,
-        sampler=study.sampler.name,
-        options=study.sampler.options,
-        seed=study.seed,
-    )
+    asker = asker_of(storage, configuration)
     jobs = JobMaker(study, configuration, folder)
     executor = executor or InlineExecutor(execute)
     return StudyLoop(storage, asker, executor, jobs, clock or SystemClock(), **options), storage

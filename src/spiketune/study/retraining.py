@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from spiketune.errors import SpiketuneError
 from spiketune.executors.base import Executor
-from spiketune.messages import Failure, Job, Message, Report, Result, to_json
+from spiketune.messages import Failure, Job, Message, Report, Result, from_json, to_json
 from spiketune.seeding import child_seed
 from spiketune.study.attempts import read_end
 
@@ -124,7 +124,7 @@ def retrain(
     ]
     ends: dict[int, Result | Failure] = {}
     for job in queue:
-        if isinstance(end := read_end(Path(job.folder)), Result):
+        if _is_kept(job) and isinstance(end := read_end(Path(job.folder)), Result):
             ends[job.number] = end
     waiting = [job for job in queue if job.number not in ends]
     running: dict[int, Job] = {}
@@ -179,11 +179,22 @@ def _clear(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
+def _is_kept(job: Job) -> bool:
+    """Whether the folder holds this very training, not one of an edited configuration."""
+    try:
+        kept = from_json((Path(job.folder) / "job.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    same = (job.section, job.params, job.seed, job.study_seed)
+    return isinstance(kept, Job) and same == (kept.section, kept.params, kept.seed, kept.study_seed)
+
+
 def _keep(result: Result, job: Job) -> None:
-    """Write the result where `read_end` finds it; a child has done so already."""
+    """Write the training where `_is_kept` and `read_end` find it; a child has done so already."""
     folder = Path(job.folder)
     if not (folder / "result.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "job.json").write_text(to_json(job), encoding="utf-8")
         (folder / "result.json").write_text(to_json(result), encoding="utf-8")
 
 

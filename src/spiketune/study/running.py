@@ -34,6 +34,20 @@ def study_of(configuration: Configuration) -> Study:
     return configuration.study
 
 
+def asker_of(storage: StudyStorage, configuration: Configuration) -> Asker:
+    """The asker that a study's configuration describes, on its journal."""
+    study = study_of(configuration)
+    return Asker(
+        storage.storage,
+        storage.study_id,
+        storage.name,
+        configuration.space,
+        sampler=study.sampler.name,
+        options=study.sampler.options,
+        seed=study.seed,
+    )
+
+
 def run_session(
     folder: StudyFolder,
     configuration: Configuration,
@@ -56,15 +70,7 @@ def run_session(
     lock = StudyLock(folder.lock)
     try:
         storage = StudyStorage(folder, study, configuration.space.fingerprint(), writable=True)
-        asker = Asker(
-            storage.storage,
-            storage.study_id,
-            storage.name,
-            configuration.space,
-            sampler=study.sampler.name,
-            options=study.sampler.options,
-            seed=study.seed,
-        )
+        asker = asker_of(storage, configuration)
         threads = max(1, n_cores() // n_workers(study.executor))
         executor = make_executor(study.executor, configuration.trial, configuration.base_folder)
         jobs = JobMaker(study, configuration, folder, threads)
