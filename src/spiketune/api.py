@@ -326,12 +326,15 @@ def prepare(configuration: Configuration) -> None:
         InputError: Naming what is missing, and the remedy.
     """
     from spiketune.objectives.preparation import prepare as prepare_sections
+    from spiketune.samplers.asker import rehearse
     from spiketune.samplers.stock import check_sampler
 
     study = configuration.study
     if study is not None:
         sampler = study.sampler
-        check_sampler(sampler.name, sampler.options, len(study.objectives), configuration.space)
+        space, n_objectives = configuration.space, len(study.objectives)
+        check_sampler(sampler.name, sampler.options, n_objectives, space)
+        rehearse(space, sampler.name, sampler.options, n_objectives)
         check_executor(study.executor)
     sections = (
         without_parameters(resolve(configuration.trial, values))

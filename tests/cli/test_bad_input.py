@@ -75,6 +75,11 @@ def training(**changes):
             "sampler.n_startup: No option named 'n_startup'. Did you mean 'n_startup_trials'?",
         ),
         (
+            "study: {objectives: {a: minimize}, sampler: {name: tpe, n_startup_trials: many}}\n"
+            "trial: {function: 'targets:number', params: {x: {int: [1, 2]}}}",
+            "study.sampler: tpe cannot ask with n_startup_trials='many'",
+        ),
+        (
             "study: {objectives: {a: minimize, b: minimize}, sampler: {name: cmaes}}\n"
             "trial: {function: 'targets:number', params: {x: {int: [1, 2]}}}",
             "'cmaes' takes one objective, got 2",

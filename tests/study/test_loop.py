@@ -260,7 +260,22 @@ def test_a_trial_enqueued_with_optunas_own_tools_is_run(tmp_path):
         study_name="study", storage=stock_storage(StudyFolder(tmp_path / "s"))
     )
     stock.enqueue_trial({"x": 0.125})
-    Study(tmp_path / "s").extend(trials=2)
+    stock.enqueue_trial({"x": 7.0})
+    Study(tmp_path / "s").extend(trials=3)
     _, storage, _ = run_simulated(tmp_path / "s", lambda job: [(1.0, ended(job))])
-    assert [t.params["x"] for t in storage.trials()].count(0.125) == 1
-    assert states(storage) == [TrialState.COMPLETE] * 6
+    assert [t.params.get("x") for t in storage.trials()].count(0.125) == 1
+    assert states(storage).count(TrialState.COMPLETE) == 6
+    (failed,) = [t for t in storage.trials() if t.state == TrialState.FAIL]
+    assert "enqueued with 7.0" in failed.user_attrs["failure"]["message"]
+
+
+def test_a_computed_leaf_without_a_value_fails_its_trial_and_the_study_goes_on(tmp_path):
+    content = document(params={"x": {"int": [0, 4]}, "inverse": {"value": "1 / (x - 1)"}})
+    content["study"]["sampler"] = {"name": "grid"}
+    make(tmp_path / "s", content)
+    _, storage, _ = run_simulated(tmp_path / "s", lambda job: [(1.0, ended(job))])
+    assert [t.state for t in storage.trials()].count(TrialState.FAIL) == 1
+    (failed,) = [t for t in storage.trials() if t.state == TrialState.FAIL]
+    assert failed.params == {"x": 1}
+    assert "trial.params.inverse" in failed.user_attrs["failure"]["message"]
+    assert failed.user_attrs["attempts"][0]["started_s"] >= 1_000_000.0

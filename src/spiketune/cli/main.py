@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import warnings
@@ -45,7 +44,6 @@ def _options(
 
 def main() -> None:
     """Run the command line: exit status 0, 1 (ran and failed) or 2 (bad input)."""
-    logging.getLogger("optuna").setLevel(logging.WARNING)
     warnings.showwarning = lambda message, *rest: say(f"warning: {message}")
     try:
         app()

@@ -15,6 +15,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from spiketune.errors import ConfigError
+from spiketune.logs import quiet_optuna
 from spiketune.samplers.stock import build, get_stock
 from spiketune.samplers.view import SamplerView
 from spiketune.seeding import child_seed
@@ -143,7 +144,8 @@ class Asker:
         sampler, study = self._sampler(self._view.n_asked, draw), self._study
         draft.params, draft.distributions = {}, {}
         # Optuna's GP divides zero by zero where no place looks better than another.
-        with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        quiet_numpy = np.errstate(divide="ignore", invalid="ignore")
+        with quiet_optuna(), warnings.catch_warnings(), quiet_numpy:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             sampler.before_trial(study, draft)
             searched = sampler.infer_relative_search_space(study, draft)
@@ -173,6 +175,24 @@ class Asker:
         draft.params = {**draft.params, name: value}
         draft.distributions = {**draft.distributions, name: distribution}
         return value
+
+
+def rehearse(space: Space, sampler: str, options: Mapping[str, Any], n_objectives: int) -> None:
+    """Ask once on an empty study, to find an option of the wrong kind before the first trial.
+
+    Raises:
+        ConfigError: If the sampler cannot ask with these options.
+    """
+    storage = optuna.storages.InMemoryStorage()
+    minimize = [optuna.study.StudyDirection.MINIMIZE] * n_objectives
+    with quiet_optuna():
+        study_id = storage.create_new_study(minimize, "rehearsal")
+    asker = Asker(storage, study_id, "rehearsal", space, sampler=sampler, options=options)
+    try:
+        asker.ask()
+    except (TypeError, ValueError, AttributeError) as error:
+        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+        raise ConfigError("study.sampler", f"{sampler} cannot ask with {given}: {error}") from error
 
 
 def _fixed(name: str, parameter: Parameter, stored: Any) -> Any:

@@ -11,15 +11,18 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from spiketune.errors import ConfigError
+from spiketune.errors import ConfigError, SpiketuneError
 from spiketune.space import Float, Space
 from spiketune.space.distributions import mirrored, to_stored
 
 GRID_KEY: Final = "spiketune:grid"
 
 
-class GridExhaustedError(Exception):
+class GridExhaustedError(SpiketuneError):
     """Every combination was asked."""
+
+    def __init__(self) -> None:
+        super().__init__("every combination of the grid was asked")
 
 
 @final

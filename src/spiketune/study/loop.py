@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, final
 
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from spiketune.clock import Clock
 from spiketune.errors import SpiketuneError
@@ -174,35 +174,43 @@ class StudyLoop:
     def _ask(self) -> bool:
         """Ask for one configuration and start it; false if there is none to be had."""
         enqueued = self._asker.enqueued()
+        if enqueued is not None:
+            self._start_enqueued(enqueued)
+            return True
         try:
-            fixed = enqueued.system_attrs.get("fixed_params", {}) if enqueued else None
-            proposal, accepted = self._asker.ask(fixed)
+            proposal, accepted = self._asker.ask()
         except GridExhaustedError:
             self._reason = "exhausted"
             return False
-        if enqueued is not None:
-            trial = self._storage.claim(enqueued, proposal)
-        else:
-            trial = self._storage.add(proposal, rejected=not accepted)
-            self._n_rejected = 0 if accepted else self._n_rejected + 1
-            if not accepted:
-                return True
-        self._submit(Running(trial, proposal.values))
+        trial = self._storage.add(proposal, rejected=not accepted)
+        self._n_rejected = 0 if accepted else self._n_rejected + 1
+        if accepted:
+            self._submit(Running(trial, proposal.values))
         return True
+
+    def _start_enqueued(self, enqueued: FrozenTrial) -> None:
+        """Start a trial that someone enqueued by hand, or fail it if its values are none."""
+        try:
+            proposal, _ = self._asker.ask(enqueued.system_attrs.get("fixed_params", {}))
+        except SpiketuneError as error:
+            failure = {"kind": "crash", "message": str(error)}
+            self._storage.fail(enqueued, {"ended": "failed", "failure": failure})
+            self._n_failed += 1
+            return
+        self._submit(Running(self._storage.claim(enqueued, proposal), proposal.values))
 
     def _submit(self, running: Running) -> None:
         number = running.trial.number
-        try:
-            job: Job = self._jobs.job(number, running.attempt, running.values)
-        except SpiketuneError as error:
-            failure = Failure(number, running.attempt, "crash", str(error))
-            self._running[number] = running
-            self._end_attempt(running, "crash")
-            self._fail(running, failure)
-            return
         running.started_s = self._clock.now_s()
         self._running[number] = running
-        running.worker = self._executor.submit(job)
+        try:
+            job: Job = self._jobs.job(number, running.attempt, running.values)
+        except SpiketuneError as error:  # a computed leaf that has no value for these values
+            failure = Failure(number, running.attempt, "crash", str(error))
+            self._end_attempt(running, failure.kind, failure.message)
+            self._fail(running, failure)
+        else:
+            running.worker = self._executor.submit(job)
 
     # Listen and tell.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, final
@@ -14,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from spiketune.config.study import Study
 from spiketune.errors import InputError, StudyExistsError
+from spiketune.logs import quiet_optuna
 from spiketune.samplers.asker import Proposal
 from spiketune.study.folder import StudyFolder
 from spiketune.study.journal import BatchedStorage, JournalFile
@@ -68,13 +68,8 @@ class StudyStorage:
             StudyDirection.MAXIMIZE if direction == "maximize" else StudyDirection.MINIMIZE
             for direction in study.objectives.values()
         ]
-        logger = logging.getLogger("optuna.storages.journal._storage")
-        level = logger.level
-        logger.setLevel(logging.WARNING)  # the folder is announced by whoever made it
-        try:
+        with quiet_optuna():  # the folder is announced by whoever made it
             study_id = self.storage.create_new_study(directions, study.name)
-        finally:
-            logger.setLevel(level)
         with self.storage.batch():
             self.storage.set_study_system_attr(study_id, _METRIC_NAMES_KEY, list(study.objectives))
             self.storage.set_study_user_attr(study_id, _SPACE_KEY, fingerprint)
