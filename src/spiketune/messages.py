@@ -32,7 +32,8 @@ class Job:
         number: Trial number within the study.
         attempt: 1 for the first try, counted up by retries.
         section: The trial section with every range replaced by its value.
-        params: The values asked, by parameter name (natural scale).
+        params: The values asked, by parameter name (natural scale), over the fixed ones of a
+            section with `params:`.
         seed: Seed of this trial, the same for every attempt.
         study_seed: Seed shared by all trials: splits and encodings of the validation data.
         folder: Attempt folder: job.json, stdout, stderr, metrics.jsonl, result.json.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import yaml
@@ -18,6 +16,7 @@ from spiketune.executors.registry import n_cores
 from spiketune.messages import Failure, Job, Report, Result, to_json
 from spiketune.study.attempts import read_end
 from spiketune.study.folder import provenance, write_atomically
+from spiketune.study.running import signals_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +72,18 @@ def train_once(
         number=0,
         attempt=1,
         section=section,
-        params={},
+        params=section.get("params", {}),
         seed=seed,
         study_seed=0,
         folder=str(run.path.absolute()),
         checkpoint_folder=str((run.path / "checkpoints").absolute()),
         base_folder=configuration.base_folder,
-        objectives=("validation_accuracy",) if configuration.kind == "network" else ("value",),
         threads=n_cores(),
     )
     stop = threading.Event()
 
-    def leave(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, leave)
-    with (run.path / "metrics.jsonl").open("a", encoding="utf-8", buffering=1) as log:
+    metrics = (run.path / "metrics.jsonl").open("a", encoding="utf-8", buffering=1)
+    with metrics as log, signals_to(stop.set):
 
         def send(report: Report) -> None:
             log.write(to_json(report) + "\n")

@@ -2,6 +2,9 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
 
 import optuna
 import pandas as pd
@@ -187,3 +190,34 @@ def test_a_network_search_ends_in_a_front_and_its_winner_is_retrained(cli, tmp_p
     study = Study(tmp_path / "runs/tiny")
     assert len(study.storage.test_openings()) == 2
     assert study.storage.retrained()[0]["metrics"] == before[0]["metrics"]
+
+
+def test_train_calls_a_function_without_ranges_as_well(cli, file, tmp_path):
+    content = {"trial": {"function": "targets:number", "params": {"x": 0.5}}}
+    file()
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump(content))
+    status, out, _ = cli("train", "one.yaml", "--json")
+    assert status == 0
+    assert json.loads(out)["metrics"] == {"value": 0.5}
+
+
+def test_an_interrupted_training_goes_on_from_its_checkpoint(cli, tmp_path):
+    long = {**TRAINING["trial"], "training": {"epochs": 400, "batch_size": 16}}
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump({"trial": long}))
+    asker = subprocess.Popen(
+        [sys.executable, "-m", "spiketune.cli.main", "train", "one.yaml"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(3):
+        asker.stderr.readline()
+    asker.send_signal(signal.SIGINT)
+    _, err = asker.communicate(timeout=60)
+    assert asker.returncode == 1
+    assert "go on with the same command" in err
+    reached = len((tmp_path / "runs/one/metrics.jsonl").read_text().splitlines())
+    assert 3 <= reached < 400
+    status, _, err = cli("train", "one.yaml", "--set", f"trial.training.epochs={reached + 2}")
+    assert status == 0
+    assert err.count("epoch ") == 2  # those that were done are not repeated

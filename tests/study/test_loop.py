@@ -279,3 +279,17 @@ def test_a_computed_leaf_without_a_value_fails_its_trial_and_the_study_goes_on(t
     assert failed.params == {"x": 1}
     assert "trial.params.inverse" in failed.user_attrs["failure"]["message"]
     assert failed.user_attrs["attempts"][0]["started_s"] >= 1_000_000.0
+
+
+def test_a_function_gets_the_fixed_parameters_beside_the_asked_ones(tmp_path):
+    seen = []
+
+    def script(job):
+        seen.append(dict(job.params))
+        return [(1.0, ended(job))]
+
+    params = {"x": {"int": [1, 3]}, "folder": "data", "rate": {"float": [0.5, 0.5], "name": "r"}}
+    make(tmp_path / "s", document(params=params, budget={"trials": 3}))
+    run_simulated(tmp_path / "s", script)
+    assert all(p["folder"] == "data" and p["x"] in (1, 2, 3) for p in seen)
+    assert all(p["rate"] == p["r"] == 0.5 for p in seen)

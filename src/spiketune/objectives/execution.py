@@ -88,8 +88,8 @@ def _metrics(returned: Any, job: Job) -> dict[str, float]:
     """The returned number or mapping as metrics, all objectives and constraints among them."""
     if isinstance(returned, Mapping):
         given = dict(returned)
-    elif len(job.objectives) == 1:
-        given = {job.objectives[0]: returned}
+    elif len(job.objectives) <= 1:
+        given = {next(iter(job.objectives), "value"): returned}
     else:
         raise TrialError(
             "crash",

@@ -27,7 +27,7 @@ class Trial:
             return {"validation_accuracy": accuracy}
 
     Attributes:
-        params: The values asked, by parameter name.
+        params: The values asked, by parameter name, and the fixed ones of `params:`.
         number: Trial number within the study.
         attempt: 1 for the first try at this trial.
         seed: Seed of this trial; the same for every attempt.

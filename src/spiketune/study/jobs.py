@@ -49,7 +49,7 @@ class JobMaker:
             number=number,
             attempt=attempt,
             section=section,
-            params=dict(values),
+            params={**section.get("params", {}), **values},
             seed=child_seed(self.study.seed, "trial", number),
             study_seed=self.study.seed,
             folder=str(self.folder.attempt(number, attempt).absolute()),

@@ -75,7 +75,7 @@ def run_session(
         executor = make_executor(study.executor, configuration.trial, configuration.base_folder)
         jobs = JobMaker(study, configuration, folder, threads)
         loop = StudyLoop(storage, asker, executor, jobs, SystemClock(), listen)
-        with _signals_to(loop.request_stop):
+        with signals_to(loop.request_stop):
             reason = loop.run()
         storage.close()
         return reason, loop.first_failure
@@ -84,8 +84,8 @@ def run_session(
 
 
 @contextmanager
-def _signals_to(stop: Callable[[], None]) -> Iterator[None]:
-    """Let signals end the session in good order; only the main thread can catch them."""
+def signals_to(stop: Callable[[], None]) -> Iterator[None]:
+    """Let signals end work in good order; only the main thread can catch them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
