@@ -196,7 +196,9 @@ def test_an_archive_without_recordings_is_refused(files: Path, cache: Path) -> N
 
 
 def test_missing_files_are_named_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"no Train\.zip and no folder .*trial\.dataset\.root"):
+    with pytest.raises(
+        DatasetError, match=r"no Train\.zip or Train of 'nmnist' in .*trial\.dataset\.root"
+    ):
         NMNIST.labelled(at(tmp_path))
 
 

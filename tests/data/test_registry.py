@@ -18,10 +18,10 @@ from spiketune.data.registry import DataSet, datasets, get_dataset, load, prepar
 from spiketune.data.splits import Labelled
 from spiketune.errors import ConfigError, UnknownNameError
 
-from .recordings import write_nmnist
+from .recordings import write_nmnist, write_shd, write_ssc
 
 # A data set that is added is tested by adding its name, and what writes its files if need be.
-WRITERS = {"nmnist": write_nmnist}
+WRITERS = {"nmnist": write_nmnist, "shd": write_shd, "ssc": write_ssc}
 AT_HAND = ["digits", "yin-yang", *WRITERS]
 
 
@@ -47,7 +47,7 @@ def test_an_unknown_name_suggests_a_known_one() -> None:
 
 
 def test_the_data_sets_are_listed_by_name() -> None:
-    assert {"digits", "mnist", "nmnist", "yin-yang"} <= set(datasets())
+    assert {"digits", "mnist", "nmnist", "shd", "ssc", "yin-yang"} <= set(datasets())
     assert all(name == data_set.name for name, data_set in datasets().items())
 
 

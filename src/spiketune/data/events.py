@@ -73,10 +73,10 @@ class EventWriter:
     """Collects recordings into the arrays that are stored.
 
     Args:
-        n_events: At least as many as there will be; memory that is not filled costs nothing.
+        n_events: How many are expected; there may be more.
     """
 
-    def __init__(self, n_events: int) -> None:
+    def __init__(self, n_events: int = 1 << 20) -> None:
         self._times_us = np.empty(n_events, np.uint32)
         self._sources = np.empty(n_events, np.uint16)
         self._starts, self._ends_us, self._labels = [0], list[int](), list[int]()
@@ -96,11 +96,17 @@ class EventWriter:
         end_us = int(times_us.max()) + 1 if len(times_us) else 1
         if end_us > _LONGEST_US or (len(times_us) and times_us.min() < 0):
             raise ValueError("times lie before 0 or beyond an hour")
+        if last > len(self._times_us):
+            self._grow(max(last, 2 * len(self._times_us)))
         self._times_us[first:last] = times_us
         self._sources[first:last] = sources
         self._starts.append(last)
         self._ends_us.append(end_us)
         self._labels.append(label)
+
+    def _grow(self, n_events: int) -> None:
+        self._times_us = np.resize(self._times_us, n_events)
+        self._sources = np.resize(self._sources, n_events)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What is stored, `labels` among it."""

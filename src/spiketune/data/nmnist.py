@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from spiketune.config.training import Dataset
 from spiketune.data.cache import Arrays, cached
 from spiketune.data.events import Events, EventWriter, source_key
-from spiketune.data.files import find, local_folders
+from spiketune.data.files import required
 from spiketune.data.registry import DataSet
 from spiketune.data.splits import Labelled
 from spiketune.errors import DatasetError
@@ -86,13 +86,7 @@ def pixel_targets(size: int) -> NDArray[np.uint16]:
 
 
 def _part(part: str, config: Dataset) -> Labelled:
-    source = find((f"{part}.zip", part), local_folders(config))
-    if source is None:
-        raise DatasetError(
-            f"no {part}.zip and no folder {part} of N-MNIST in "
-            f"{' or '.join(map(str, local_folders(config)))}; put the official files into a "
-            "folder and name it in trial.dataset.root"
-        )
+    source = required((f"{part}.zip", part), config)
     paths = [source] if source.is_file() else [source, *sorted(source.glob("[0-9]"))]
     arrays = cached(source_key(f"nmnist-{part.lower()}", paths), partial(_convert, source, part))
     size = SIZE if config.size is None else config.size
