@@ -55,6 +55,7 @@ def test_a_folder_that_cannot_be_written_costs_the_cache_and_nothing_else(
     monkeypatch.setenv("SPIKETUNE_CACHE", str(tmp_path / "file"))
     assert cached("c-v1", lambda: {"x": np.arange(2)})["x"].tolist() == [0, 1]
     assert "cannot keep converted data" in caplog.text
+    assert cached("c-v1", never)["x"].tolist() == [0, 1]
 
 
 def test_the_folder_can_be_named_and_has_a_usual_place(monkeypatch: pytest.MonkeyPatch) -> None:

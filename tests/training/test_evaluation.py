@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from spiketune.data.splits import Labelled
-from spiketune.snn.encoding import encode
 from spiketune.snn.networks import SpikingNetwork, layer_shapes
-from spiketune.training.batches import DeviceData
+from spiketune.training.batches import on_device
 from spiketune.training.evaluation import Evaluation, evaluate
 
 from .sections import points, trial
@@ -34,7 +33,7 @@ def by_hand(encoding: str) -> Evaluation:
         output.bias.zero_()
     # The second sample is silent throughout.
     data = Labelled(np.array([[1.0, 1.0], [0.0, 1.0]], dtype=np.float32), np.array([1, 1]))
-    return evaluate(network, DeviceData(data, CPU), config, study_seed=0)
+    return evaluate(network, on_device(data, CPU, config.dataset), config, study_seed=0)
 
 
 def test_every_metric_of_a_constant_input_is_as_counted_by_hand() -> None:
@@ -61,7 +60,7 @@ def test_an_input_of_spikes_makes_accumulates_only() -> None:
 def test_validation_draws_come_from_the_study_seed_alone() -> None:
     config = trial(dataset={"encoding": "rate"})
     network = SpikingNetwork(layer_shapes(config.network, 4, 2), seed=0)
-    data = DeviceData(points(300, 3), CPU)
+    data = on_device(points(300, 3), CPU, config.dataset)
     first, again = (evaluate(network, data, config, study_seed=5) for _ in range(2))
     other = evaluate(network, data, config, study_seed=6)
     assert first.metrics == again.metrics
@@ -71,10 +70,9 @@ def test_validation_draws_come_from_the_study_seed_alone() -> None:
 def test_batches_do_not_change_what_is_measured() -> None:
     config = trial()
     network = SpikingNetwork(layer_shapes(config.network, 4, 2), seed=0)
-    data = DeviceData(points(300, 3), CPU)  # more than one batch
-    values, labels = data.batch(slice(None))
-    steps = config.dataset.steps
-    activity = network(encode(values, "constant", steps), steps)
+    data = on_device(points(300, 3), CPU, config.dataset)  # more than one batch
+    inputs, labels = data.batch(slice(None), torch.Generator())
+    activity = network(inputs, data.steps)
     found = evaluate(network, data, config, study_seed=0)
     predictions = activity.output.sum(dim=0).argmax(dim=1)
     assert found.metrics["accuracy"] == (predictions == labels).double().mean().item()
@@ -85,8 +83,9 @@ def test_batches_do_not_change_what_is_measured() -> None:
 
 def test_bytes_are_scaled_to_zero_to_one_when_a_batch_is_taken() -> None:
     pixels = np.array([[[0, 255], [51, 102]]], dtype=np.uint8)
-    data = DeviceData(Labelled(pixels, np.array([0]), full_scale=255.0), CPU)
+    pictures = Labelled(pixels, np.array([0]), full_scale=255.0)
+    data = on_device(pictures, CPU, trial().dataset)
     assert data.n_inputs == 4
     for which in (slice(0, 1), torch.tensor([0])):
-        values, _ = data.batch(which)
-        assert values.tolist() == [pytest.approx([0.0, 1.0, 0.2, 0.4])]
+        values, _ = data.batch(which, torch.Generator())
+        assert values[0].tolist() == [pytest.approx([0.0, 1.0, 0.2, 0.4])]

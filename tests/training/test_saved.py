@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from spiketune.training.batches import DeviceData
+from spiketune.training.batches import on_device
 from spiketune.training.checkpoint import Checkpoint, save
 from spiketune.training.evaluation import evaluate
 from spiketune.training.saved import load_network, save_network
@@ -22,7 +22,7 @@ def test_a_network_comes_back_with_its_section_and_measures_the_same(tmp_path: P
     network, found_config = load_network(tmp_path / "n.safetensors")
     assert found_config == config
     assert network.names == ("hidden", "out")
-    data = DeviceData(splits().validation, torch.device("cpu"))
+    data = on_device(splits().validation, torch.device("cpu"), found_config.dataset)
     found = evaluate(network, data, found_config, study_seed=0)
     assert found.metrics["accuracy"] == outcome.metrics["validation_accuracy"]
     assert found.metrics["loss"] == outcome.metrics["validation_loss"]

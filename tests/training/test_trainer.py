@@ -93,9 +93,9 @@ def test_each_epoch_has_an_order_and_dropout_masks_of_its_own(
     orders, masks = [], []
     take, forward = trainer._train.batch, trainer.network.forward
 
-    def batch(which: Tensor) -> Any:
+    def batch(which: Tensor, generator: torch.Generator) -> Any:
         orders.append(which.tolist())
-        return take(which)
+        return take(which, generator)
 
     def seen(inputs: Tensor, steps: int, dropout: torch.Generator | None = None) -> Any:
         if dropout is not None:

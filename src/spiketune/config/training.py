@@ -43,6 +43,12 @@ class Dataset(Section):
     Encodings: `constant` feeds the value as a current at every step, `rate` draws a
     Bernoulli spike per step with the value as probability, `latency` gives one spike, the
     earlier the larger the value.
+
+    Recordings of events take no encoding. Without `dt_ms` each is cut into `steps` frames of
+    equal length; with it, frames last so long, and there are as many as the longest recording
+    needs, at most `steps` if that is given. `frames` tells whether a frame holds ones where
+    there was an event, or the number of events. `size` is the width and height that N-MNIST is
+    brought to, `channels` the number of channels that a cochlea's are summed up to.
     """
 
     name: str
@@ -50,6 +56,9 @@ class Dataset(Section):
     encoding: Literal["constant", "rate", "latency"] = "constant"
     steps: Annotated[int, Field(ge=1)] = 25
     dt_ms: Annotated[float, Field(gt=0.0)] | None = None
+    frames: Literal["binary", "count"] | None = None
+    size: Literal[28, 34] | None = None
+    channels: Annotated[int, Field(ge=1)] | None = None
     validation: Validation = Validation()
 
 

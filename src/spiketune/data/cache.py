@@ -18,6 +18,9 @@ Arrays = Mapping[str, NDArray[Any]]
 
 _log = logging.getLogger(__name__)
 
+# Arrays that could not be stored, so that this process at least makes them once.
+_not_stored: dict[Path, dict[str, NDArray[Any]]] = {}
+
 
 def cache_folder() -> Path:
     """Where downloads and converted data are kept: `SPIKETUNE_CACHE`, or the platform's place."""
@@ -35,7 +38,8 @@ def cached(key: str, make: Callable[[], Arrays]) -> dict[str, NDArray[Any]]:
     """The arrays stored under a key; made, and stored, on first use.
 
     Two processes may make the same arrays at once: the first rename wins, and both read
-    the same files. Where the folder cannot be written the arrays are made in memory.
+    the same files. Where the folder cannot be written the arrays are made in memory, once per
+    process.
 
     Args:
         key: A name fit for a folder, which changes whenever the arrays would.
@@ -45,13 +49,16 @@ def cached(key: str, make: Callable[[], Arrays]) -> dict[str, NDArray[Any]]:
         The arrays, memory-mapped copy-on-write: writing to them changes no file.
     """
     folder = cache_folder() / "arrays" / key
+    if folder in _not_stored:
+        return dict(_not_stored[folder])
     if not folder.is_dir():
         arrays = dict(make())
         try:
             _store(folder, arrays)
         except OSError as error:
             _log.warning("cannot keep converted data in %s: %s", folder, error)
-            return arrays
+            _not_stored[folder] = arrays
+            return dict(arrays)
     return {path.stem: np.load(path, mmap_mode="c") for path in sorted(folder.glob("*.npy"))}
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from spiketune.config.training import Dataset
 from spiketune.data.cache import Arrays, cache_folder, cached
 from spiketune.data.download import fetch
+from spiketune.data.files import find, local_folders
 from spiketune.data.idx import read_idx
 from spiketune.data.registry import DataSet, Progress
 from spiketune.data.splits import Labelled
@@ -72,9 +73,9 @@ class MnistFiles:
 
     def prepare(self, config: Dataset, progress: Progress) -> None:
         """Download what is missing, and convert the training data."""
-        folders = _local_folders(config)
+        folders = local_folders(config)
         for name in self.checksums:
-            if _find(name, folders) is None:
+            if find((f"{name}.gz", name), folders) is None:
                 self._obtain(name, config, progress)
         self.part("train", config)
 
@@ -88,7 +89,7 @@ class MnistFiles:
         return {"inputs": inputs, "labels": targets.astype(np.int64)}
 
     def _obtain(self, name: str, config: Dataset, progress: Progress | None = None) -> Path:
-        found = _find(name, _local_folders(config))
+        found = find((f"{name}.gz", name), local_folders(config))
         if found is not None:
             return found
         if config.root is not None:
@@ -108,22 +109,6 @@ class MnistFiles:
             remedy="put the four MNIST files into a folder and name it in trial.dataset.root",
             progress=progress,
         )
-
-
-def _local_folders(config: Dataset) -> list[Path]:
-    if config.root is not None:
-        root = Path(config.root).expanduser()
-        return [root, root / "mnist"]
-    folders = [cache_folder() / "downloads" / "mnist"]
-    if named := os.environ.get("SPIKETUNE_DATA"):
-        root = Path(named).expanduser()
-        folders = [root, root / "mnist", *folders]
-    return folders
-
-
-def _find(name: str, folders: list[Path]) -> Path | None:
-    paths = (folder / file for folder in folders for file in (f"{name}.gz", name))
-    return next((path for path in paths if path.is_file()), None)
 
 
 def mnist(files: MnistFiles) -> DataSet:

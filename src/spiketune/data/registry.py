@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Final
 
-from spiketune.config.training import Dataset
+from spiketune.config.training import Dataset, Validation
 from spiketune.data.splits import Labelled, Splits, TestPermit, check_permit, split
 from spiketune.errors import ConfigError, DatasetError, UnknownNameError
 
@@ -33,6 +33,10 @@ class DataSet:
         validation: The data set's own validation split, if it has one.
         usual_share: Share taken off for validation where the configuration gives none.
         prepare: Fetches and converts, so that loading is quick and needs no network.
+        keys: Keys of `trial.dataset` that it understands and most do not: `frames` for every
+            set of events, `size`, `channels`.
+        usual_group: What whole groups are held out of for validation, where the configuration
+            does not say how; None for samples drawn within each class.
     """
 
     name: str
@@ -42,14 +46,24 @@ class DataSet:
     validation: Callable[[Dataset], Labelled] | None = None
     usual_share: float = 0.2
     prepare: Callable[[Dataset, Progress], None] | None = None
+    keys: frozenset[str] = frozenset()
+    usual_group: str | None = None
+
+    @property
+    def has_events(self) -> bool:
+        """Whether its samples are recordings of events instead of values."""
+        return "frames" in self.keys
 
 
 def _builtin() -> dict[str, DataSet]:
     from spiketune.data.digits import DIGITS
     from spiketune.data.mnist import MNIST
+    from spiketune.data.nmnist import NMNIST
+    from spiketune.data.shd import SHD, SSC
     from spiketune.data.yin_yang import YIN_YANG
 
-    return {data_set.name: data_set for data_set in (DIGITS, MNIST, YIN_YANG)}
+    known = (DIGITS, MNIST, NMNIST, SHD, SSC, YIN_YANG)
+    return {data_set.name: data_set for data_set in known}
 
 
 def datasets() -> Mapping[str, DataSet]:
@@ -81,9 +95,11 @@ def prepare(config: Dataset, progress: Progress = no_progress) -> None:
     Raises:
         UnknownNameError: If there is no such data set.
         DatasetError: If its files are missing, cut short or wrong.
-        ConfigError: If its validation split cannot be taken as configured.
+        ConfigError: If a key does not suit it, or its validation split cannot be taken as
+            configured.
     """
     data_set = get_dataset(config.name)
+    _check_keys(config, data_set)
     if data_set.prepare is not None:
         data_set.prepare(config, progress)
     load(config)
@@ -95,11 +111,14 @@ def load(config: Dataset) -> Splits:
     Raises:
         UnknownNameError: If there is no such data set.
         DatasetError: If its files are missing, cut short or wrong.
-        ConfigError: If its validation split cannot be taken as configured.
+        ConfigError: If a key does not suit it, or its validation split cannot be taken as
+            configured.
     """
     data_set = get_dataset(config.name)
+    _check_keys(config, data_set)
     if data_set.validation is None:
-        return split(data_set.labelled(config), config.validation, data_set.usual_share)
+        rule = _usual(config.validation, data_set)
+        return split(data_set.labelled(config), rule, data_set.usual_share)
     if config.validation.share is not None or config.validation.kind != "stratified":
         raise ConfigError(
             "trial.dataset.validation",
@@ -115,9 +134,35 @@ def load_test(config: Dataset, permit: TestPermit) -> Labelled:
     Raises:
         TestSplitError: If `permit` is anything but a journalled permit.
         DatasetError: If its files are missing, cut short or wrong.
+        ConfigError: If a key does not suit the data set.
     """
     check_permit(permit)
-    test = get_dataset(config.name).test(config)
+    data_set = get_dataset(config.name)
+    _check_keys(config, data_set)
+    test = data_set.test(config)
     if not len(test):
         raise DatasetError(f"the data set '{config.name}' has no test samples")
     return test
+
+
+def _check_keys(config: Dataset, data_set: DataSet) -> None:
+    for key in ("frames", "size", "channels"):
+        if getattr(config, key) is not None and key not in data_set.keys:
+            users = [name for name, other in _builtin().items() if key in other.keys]
+            raise ConfigError(
+                f"trial.dataset.{key}",
+                f"'{data_set.name}' has no use for it; leave it out. It is for "
+                f"{', '.join(users) or 'no data set'}",
+            )
+    if data_set.has_events and "encoding" in config.model_fields_set:
+        raise ConfigError(
+            "trial.dataset.encoding",
+            f"'{data_set.name}' consists of events, which are spikes already; leave it out. "
+            "`frames` says how events that fall together count",
+        )
+
+
+def _usual(validation: Validation, data_set: DataSet) -> Validation:
+    if data_set.usual_group is None or "kind" in validation.model_fields_set:
+        return validation
+    return validation.model_copy(update={"kind": "group", "group": data_set.usual_group})

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketune.config.training import Validation
+from spiketune.data.events import Events
 from spiketune.errors import ConfigError, TestSplitError
 from spiketune.seeding import child_seed
 
@@ -22,13 +23,13 @@ class Labelled:
     """Samples with their labels.
 
     Attributes:
-        inputs: (n, ...), unsigned bytes or floats.
+        inputs: (n, ...), unsigned bytes, floats or events.
         labels: Class of each sample from 0 on, (n,), int64.
         full_scale: The input value that means 1; inputs divided by it lie in [0, 1].
         groups: What samples can be grouped by (say, `speaker`), each (n,).
     """
 
-    inputs: NDArray[Any]
+    inputs: NDArray[Any] | Events
     labels: NDArray[np.int64]
     full_scale: float = 1.0
     groups: Mapping[str, NDArray[Any]] = field(default_factory=dict)

@@ -33,7 +33,7 @@ def prepare(sections: Iterable[Mapping[str, Any]], base_folder: str) -> None:
             continue
         model = check_resolved(section)
         if isinstance(model, TrainingTrial):
-            source = model.dataset.model_copy(update={"steps": 1, "encoding": "constant"})
+            source = model.dataset.model_copy(update={"steps": 1})
             datasets[json.dumps(source.model_dump(), sort_keys=True)] = source
             devices.add(model.device)
     for function in sorted(functions):

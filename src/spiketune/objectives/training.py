@@ -18,7 +18,7 @@ from spiketune.data.registry import load, load_test
 from spiketune.data.splits import TestPermit, check_permit
 from spiketune.errors import ConfigError, TrialError
 from spiketune.objectives.trial import Preempted, Trial
-from spiketune.training.batches import DeviceData
+from spiketune.training.batches import on_device
 from spiketune.training.evaluation import evaluate
 from spiketune.training.progress import Metrics
 from spiketune.training.saved import save_network
@@ -134,7 +134,7 @@ def train_and_test(
         )
         outcome = trainer.run()
         test = load_test(config.dataset, permit)
-        data = DeviceData(test, trainer.device)
+        data = on_device(test, trainer.device, config.dataset)
         found = evaluate(trainer.network, data, config, study_seed=study_seed, split="test")
     metrics = {
         **outcome.metrics,

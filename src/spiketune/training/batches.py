@@ -1,46 +1,117 @@
-"""Labelled samples on the device, handed out in batches."""
+"""Labelled samples, handed out in batches as the input of a network on the device."""
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
+from typing import final
+
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
+from spiketune.config.training import Dataset
+from spiketune.data.binning import Binning, frames_of
+from spiketune.data.events import Events
 from spiketune.data.splits import Labelled
+from spiketune.snn.encoding import encode
 
 
-class DeviceData:
-    """Samples kept on the device in their stored type, scaled when a batch is taken.
-
-    Args:
-        data: The samples, (n, ...); each is flattened.
-        device: Where they are kept.
+class Samples(ABC):
+    """The samples of a split.
 
     Attributes:
         labels: Class of each sample, (n,).
+        n_inputs: Input neurons N.
+        steps: Time steps T.
+        constant: Whether an input is the same at every step, and given once.
+        analogue: Whether inputs are other numbers than zeros and ones.
     """
 
-    def __init__(self, data: Labelled, device: torch.device) -> None:
-        inputs = torch.as_tensor(data.inputs)
-        if inputs.is_floating_point():
-            inputs = inputs.to(torch.float32)
-        self._inputs = inputs.flatten(1).to(device)
-        self._full_scale = data.full_scale
-        self.labels = torch.as_tensor(data.labels).to(device)
+    labels: Tensor
+    n_inputs: int
+    steps: int
+    constant: bool
+    analogue: bool
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    @property
-    def n_inputs(self) -> int:
-        """Values of one sample."""
-        return self._inputs.shape[1]
+    @abstractmethod
+    def batch(self, which: Tensor | slice, generator: Generator) -> tuple[Tensor, Tensor]:
+        """The input and the labels of some samples.
 
-    def batch(self, which: Tensor | slice) -> tuple[Tensor, Tensor]:
-        """Values in [0, 1], (B, N), and labels, (B,)."""
+        Args:
+            which: Indices of the samples, (B,).
+            generator: Draws the spikes of an encoding; on the device.
+
+        Returns:
+            Input, (T, B, N), or (1, B, N) where it is constant; and labels, (B,).
+        """
+
+
+def on_device(data: Labelled, device: torch.device, config: Dataset) -> Samples:
+    """The samples of a split, on their way to the device as their kind asks for."""
+    if isinstance(data.inputs, Events):
+        return RecordedSamples(data.inputs, data, device, config)
+    return EncodedSamples(data, device, config)
+
+
+@final
+class EncodedSamples(Samples):
+    """Values kept on the device in their stored type, scaled and encoded batch by batch.
+
+    Args:
+        data: The samples, (n, ...); each is flattened.
+        device: Where they are kept.
+        config: How values become input over time.
+    """
+
+    def __init__(self, data: Labelled, device: torch.device, config: Dataset) -> None:
+        inputs = torch.as_tensor(data.inputs)
+        if inputs.is_floating_point():
+            inputs = inputs.to(torch.float32)
+        self._inputs = inputs.flatten(1).to(device)
+        self._full_scale, self._encoding = data.full_scale, config.encoding
+        self.labels = torch.as_tensor(data.labels).to(device)
+        self.n_inputs = self._inputs.shape[1]
+        self.steps = config.steps
+        self.constant = self.analogue = config.encoding == "constant"
+
+    def batch(self, which: Tensor | slice, generator: Generator) -> tuple[Tensor, Tensor]:
+        """See `Samples`; values are taken to [0, 1] before they are encoded."""
         if isinstance(which, slice):
             inputs, labels = self._inputs[which], self.labels[which]
         else:  # several times faster than indexing
             inputs, labels = self._inputs.index_select(0, which), self.labels[which]
-        if self._full_scale == 1.0:
-            return inputs.to(torch.float32), labels
-        return inputs.to(torch.float32) / self._full_scale, labels
+        values = inputs.to(torch.float32)
+        if self._full_scale != 1.0:
+            values = values / self._full_scale
+        return encode(values, self._encoding, self.steps, generator), labels
+
+
+@final
+class RecordedSamples(Samples):
+    """Recordings kept as memory-mapped events, made into frames batch by batch.
+
+    Args:
+        events: The recordings.
+        data: Their labels.
+        device: Where frames go.
+        config: How events become frames.
+    """
+
+    def __init__(
+        self, events: Events, data: Labelled, device: torch.device, config: Dataset
+    ) -> None:
+        self._events, self._device = events, device
+        self._binning = Binning.configured(config, events)
+        self.labels = torch.as_tensor(data.labels).to(device)
+        self.n_inputs = math.prod(events.frame_shape)
+        self.steps = self._binning.steps
+        self.constant, self.analogue = False, self._binning.counted
+
+    def batch(self, which: Tensor | slice, generator: Generator) -> tuple[Tensor, Tensor]:
+        """See `Samples`; nothing is drawn."""
+        chosen = which if isinstance(which, slice) else which.cpu().numpy()
+        frames = torch.from_numpy(frames_of(self._events, chosen, self._binning))
+        return frames.to(self._device), self.labels[which]

@@ -15,9 +15,8 @@ from spiketune.config.training import TrainingTrial
 from spiketune.metrics.activity import n_silent
 from spiketune.metrics.energy import activation_sparsity, effective_operations
 from spiketune.seeding import child_seed
-from spiketune.snn.encoding import encode
 from spiketune.snn.networks import Activity, SpikingNetwork
-from spiketune.training.batches import DeviceData
+from spiketune.training.batches import Samples
 from spiketune.training.losses import build_loss
 
 # Constant, so that every trial of a study draws the same validation spikes; large enough to
@@ -63,7 +62,7 @@ class _Tally:
 @torch.inference_mode()
 def evaluate(
     network: SpikingNetwork,
-    data: DeviceData,
+    data: Samples,
     config: TrainingTrial,
     *,
     study_seed: int,
@@ -74,20 +73,19 @@ def evaluate(
     Args:
         network: On the device of the data.
         data: The samples.
-        config: The trial section: encoding, loss, and when a sample counts as silent.
+        config: The trial section: loss, and when a sample counts as silent.
         study_seed: Draws the spikes of an encoding, the same for all trials of a study.
         split: Name of the split, which draws of its own.
     """
-    dataset, loss_function = config.dataset, build_loss(config.training.loss)
+    loss_function = build_loss(config.training.loss)
     min_spikes = 1 if config.silence is None else config.silence.min_spikes
     tally = _Tally()
     for first in range(0, len(data), BATCH_SIZE):
-        values, labels = data.batch(slice(first, first + BATCH_SIZE))
-        generator = Generator(values.device).manual_seed(
+        generator = Generator(data.labels.device).manual_seed(
             child_seed(study_seed, "encoding", split, first // BATCH_SIZE)
         )
-        inputs = encode(values, dataset.encoding, dataset.steps, generator)
-        activity = network(inputs, dataset.steps)
+        inputs, labels = data.batch(slice(first, first + BATCH_SIZE), generator)
+        activity = network(inputs, data.steps)
         counts = activity.output.sum(dim=0)
         predictions = counts.argmax(dim=1)
         tally.loss += float(loss_function(activity.output, labels)) * len(labels)
@@ -95,17 +93,15 @@ def evaluate(
         tally.silent += int(n_silent(counts, min_spikes))
         tally.predictions.append(predictions)
         tally.add(inputs, activity)
-    return _evaluation(tally, network, config, len(data))
+    return _evaluation(tally, network, data)
 
 
-def _evaluation(
-    tally: _Tally, network: SpikingNetwork, config: TrainingTrial, n: int
-) -> Evaluation:
-    steps, weights = config.dataset.steps, [layer.weight for layer in network.layers]
+def _evaluation(tally: _Tally, network: SpikingNetwork, data: Samples) -> Evaluation:
+    n, steps, analogue = len(data), data.steps, data.analogue
+    weights = [layer.weight for layer in network.layers]
     first, *hidden = tally.input_counts
-    analogue = config.dataset.encoding == "constant"
     # A constant input is stored once and counts at every step.
-    from_input = effective_operations(first * (steps if analogue else 1), weights[0])
+    from_input = effective_operations(first * (steps if data.constant else 1), weights[0])
     from_spikes = sum(map(effective_operations, hidden, weights[1:]))
     n_spikes = [*(int(counts.sum()) for counts in hidden), tally.output_count]
     n_neurons = [len(weight) for weight in weights]

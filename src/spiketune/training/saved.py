@@ -16,7 +16,9 @@ def save_network(path: Path, network: SpikingNetwork, config: TrainingTrial) -> 
     tensors = {
         name: value.detach().to("cpu", copy=True) for name, value in network.state_dict().items()
     }
-    facts = {"section": config.model_dump(mode="json"), "layers": list(network.names)}
+    # Only the keys that were given: some data sets have defaults of their own.
+    section = config.model_dump(mode="json", exclude_unset=True)
+    facts = {"section": section, "layers": list(network.names)}
     save(path, Checkpoint(tensors, facts))
 
 

@@ -25,10 +25,9 @@ from spiketune.data.splits import Splits
 from spiketune.errors import TrialError
 from spiketune.metrics.activity import n_silent
 from spiketune.seeding import child_seed
-from spiketune.snn.encoding import encode
 from spiketune.snn.networks import SpikingNetwork, layer_shapes, n_parameters
 from spiketune.training import checkpoint as checkpoints
-from spiketune.training.batches import DeviceData
+from spiketune.training.batches import on_device
 from spiketune.training.checkpoint import Checkpoint
 from spiketune.training.devices import resolve_device
 from spiketune.training.evaluation import Evaluation, evaluate
@@ -94,8 +93,8 @@ class Trainer:
         self._config, self._seed, self._study_seed = config, seed, study_seed
         self._path, self._on_epoch, self._should_stop = checkpoint, on_epoch, should_stop
         self.device = resolve_device(config.device)
-        self._train = DeviceData(splits.train, self.device)
-        self._validation = DeviceData(splits.validation, self.device)
+        self._train = on_device(splits.train, self.device, config.dataset)
+        self._validation = on_device(splits.validation, self.device, config.dataset)
         shapes = layer_shapes(
             config.network, self._train.n_inputs, splits.n_classes, config.dataset.dt_ms
         )
@@ -182,10 +181,8 @@ class Trainer:
 
     def _train_batch(self, which: Tensor, encoding: Generator, dropout: Generator) -> Tensor:
         """One step of the optimiser; mean loss, correct and silent samples, (3,)."""
-        dataset = self._config.dataset
-        values, labels = self._train.batch(which)
-        inputs = encode(values, dataset.encoding, dataset.steps, encoding)
-        output = self.network(inputs, dataset.steps, dropout).output
+        inputs, labels = self._train.batch(which, encoding)
+        output = self.network(inputs, self._train.steps, dropout).output
         loss = self._loss(output, labels)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
