@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
@@ -72,11 +73,53 @@ class Silence(Section):
     share: Share = 0.03
 
 
-class SpikeGradient(Section):
-    """Stand-in for the derivative of the spike."""
+Positive = Annotated[float, Field(gt=0.0)]
 
-    name: Literal["atan"] = "atan"
-    alpha: Annotated[float, Field(gt=0.0)] = 2.0
+# The scales of each spike gradient, and what they are unless given.
+SPIKE_GRADIENT_SCALES: Final[Mapping[str, Mapping[str, float]]] = {
+    "atan": {"alpha": 2.0},
+    "fast_sigmoid": {"slope": 25.0},
+    "triangular": {"width": 1.0, "height": 1.0},
+    "sigmoid": {"slope": 25.0},
+    "exponential": {"tau": 1.0, "scale": 1.0},
+    "straight_through": {},
+}
+
+
+class SpikeGradient(Section):
+    """Stand-in for the derivative of the spike at x, the membrane minus the threshold.
+
+    `atan`: alpha/2 / (1 + (pi/2 alpha x)^2). `fast_sigmoid`: 1 / (1 + slope |x|)^2.
+    `triangular`: height * max(0, 1 - |x| / width). `sigmoid`: the derivative of the logistic
+    function of slope * x. `exponential`: scale / (2 tau) * exp(-|x| / tau), that of SLAYER.
+    `straight_through`: 1.
+    """
+
+    name: Literal[
+        "atan", "fast_sigmoid", "triangular", "sigmoid", "exponential", "straight_through"
+    ] = "atan"
+    alpha: Positive | None = None
+    slope: Positive | None = None
+    width: Positive | None = None
+    height: Positive | None = None
+    tau: Positive | None = None
+    scale: Positive | None = None
+
+    @property
+    def scales(self) -> Mapping[str, float]:
+        """Its scales by name, defaults filled in."""
+        given = {name: getattr(self, name) for name in SPIKE_GRADIENT_SCALES[self.name]}
+        defaults = SPIKE_GRADIENT_SCALES[self.name]
+        return {name: defaults[name] if value is None else value for name, value in given.items()}
+
+    @model_validator(mode="after")
+    def _scales_belong(self) -> SpikeGradient:
+        known = SPIKE_GRADIENT_SCALES[self.name]
+        for name in type(self).model_fields.keys() - {"name", *known}:
+            if getattr(self, name) is not None:
+                has = f"has {', '.join(f'`{own}`' for own in known)}" if known else "has no scale"
+                raise ValueError(f"`{name}` does not go with `name: {self.name}`, which {has}")
+        return self
 
 
 class Neuron(Section):

@@ -18,6 +18,7 @@ from spiketune.data.registry import load, load_test
 from spiketune.data.splits import TestPermit, check_permit
 from spiketune.errors import ConfigError, TrialError
 from spiketune.objectives.trial import Preempted, Trial
+from spiketune.snn.kernels import cpu as _compiled_before_the_fork  # noqa: F401
 from spiketune.training.batches import on_device
 from spiketune.training.evaluation import evaluate
 from spiketune.training.progress import Metrics

@@ -87,9 +87,7 @@ class DenseLif(nn.Module):
             Zeros and ones, (T, B, N).
         """
         currents = nn.functional.linear(inputs, self.weight, self.bias)
-        if currents.shape[0] != steps:
-            currents = currents.expand(steps, -1, -1)
-        return lif(currents, self.beta, self.threshold, self.gradient)[0]
+        return lif(currents, self.beta, self.threshold, self.gradient, steps=steps)[0]
 
 
 def dropped(spikes: Tensor, share: float, generator: Generator | None) -> Tensor:

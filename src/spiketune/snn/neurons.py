@@ -2,41 +2,43 @@
 
     U[t] = beta * U[t-1] + I[t] - threshold * S[t-1]        S[t] = U[t] > threshold
 
-The reset is subtractive, delayed by one step and takes no part in the gradient. Letters:
-`T` time steps, `B` batch, `N` neurons.
+The reset is delayed by one step and takes no part in the gradient. Compiled loops run on a
+CPU, plain PyTorch elsewhere; both give the same. Letters: `G` pack, `T` time steps, `B` batch,
+`N` neurons.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from types import ModuleType
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from spiketune.snn.kernels import reference
+from spiketune.snn.kernels.reference import Reset
 from spiketune.snn.spike_gradients import SpikeGradient
+
+_COMPILED_TYPES: Final = (torch.float32, torch.float64)
 
 
 class _LifOverTime(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, currents: Tensor, beta: Tensor, threshold: float, gradient: SpikeGradient
+        ctx: Any,
+        currents: Tensor,
+        beta: Tensor,
+        threshold: Tensor,
+        gradient: SpikeGradient,
+        reset: Reset,
+        steps: int,
+        kernels: ModuleType,
     ) -> tuple[Tensor, Tensor]:
-        membrane = torch.empty(currents.shape, dtype=currents.dtype, device=currents.device)
-        spikes = torch.empty_like(membrane)
-        before: tuple[Tensor, Tensor] | None = None
-        for current, u, s in zip(
-            currents.unbind(0), membrane.unbind(0), spikes.unbind(0), strict=True
-        ):
-            if before is None:
-                u.copy_(current)
-            else:
-                torch.addcmul(current, beta, before[0], out=u)
-                u.sub_(before[1], alpha=threshold)
-            torch.gt(u, threshold, out=s)
-            before = (u, s)
-        ctx.save_for_backward(membrane, beta)
-        ctx.threshold, ctx.gradient = threshold, gradient
+        spikes, membrane = kernels.forward(currents, beta, threshold, reset, steps)
+        ctx.save_for_backward(membrane, beta, threshold)
+        ctx.gradient, ctx.reset, ctx.kernels = gradient, reset, kernels
+        ctx.summed = currents.shape[1] != steps
         ctx.set_materialize_grads(False)
         return spikes, membrane
 
@@ -44,45 +46,83 @@ class _LifOverTime(torch.autograd.Function):
     @once_differentiable
     def backward(
         ctx: Any, spikes_grad: Tensor | None, membrane_grad: Tensor | None
-    ) -> tuple[Tensor | None, Tensor | None, None, None]:
-        membrane, beta = ctx.saved_tensors
-        if spikes_grad is None:
-            grad = torch.zeros_like(membrane)
-        else:
-            grad = ctx.gradient.derivative_(membrane - ctx.threshold).mul_(spikes_grad)
-        if membrane_grad is not None:
-            grad.add_(membrane_grad)
-        steps = grad.unbind(0)
-        for t in range(len(steps) - 2, -1, -1):
-            steps[t].addcmul_(beta, steps[t + 1])
-        beta_grad = None
-        if ctx.needs_input_grad[1]:
-            beta_grad = (grad[1:] * membrane[:-1]).sum_to_size(beta.shape)
-        return grad, beta_grad, None, None
+    ) -> tuple[Tensor | None, ...]:
+        membrane, beta, threshold = ctx.saved_tensors
+        grad, beta_grad = ctx.kernels.backward(
+            spikes_grad,
+            membrane_grad,
+            membrane,
+            beta,
+            threshold,
+            reset=ctx.reset,
+            gradient=ctx.gradient,
+            summed=ctx.summed,
+            beta_needed=ctx.needs_input_grad[1],
+        )
+        return grad, beta_grad, None, None, None, None, None
+
+
+def kernels_for(currents: Tensor) -> ModuleType:
+    """The implementation that runs on the device and type of the currents."""
+    if currents.device.type == "cpu" and currents.dtype in _COMPILED_TYPES:
+        from spiketune.snn.kernels import cpu
+
+        return cpu
+    return reference
 
 
 def lif(
-    currents: Tensor, beta: Tensor, threshold: float, gradient: SpikeGradient
+    currents: Tensor,
+    beta: Tensor,
+    threshold: float | Tensor,
+    gradient: SpikeGradient,
+    *,
+    reset: Reset = "subtract",
+    steps: int | None = None,
+    kernels: ModuleType | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Spikes and membrane of leaky integrate-and-fire neurons that start at rest.
 
     Args:
-        currents: Input currents, (T, B, N); may be an expanded view.
-        beta: Decay per step, () or (N,); clamped to [0, 1], outside of which its gradient is 0.
-        threshold: Membrane above which a neuron spikes, and what a spike subtracts.
+        currents: Input currents, (T, B, N), or (G, T, B, N) for G networks at once; T may be 1
+            where they are the same at every step.
+        beta: Decay per step, () or (N,), in a pack also (G, 1) or (G, N); clamped to [0, 1],
+            outside of which its gradient is 0.
+        threshold: Membrane above which a neuron spikes, shaped as `beta` may be; it gets no
+            gradient.
         gradient: Stands in for the derivative of the spike.
+        reset: What a spike does one step later: `subtract` the threshold from the membrane,
+            forget the membrane (`zero`), or nothing (`none`).
+        steps: Number of time steps T; that of the currents if not given.
+        kernels: Module that does the work; chosen by device and type if not given.
 
     Returns:
-        Spikes, zeros and ones, (T, B, N), and the membrane, (T, B, N). Both carry gradients,
-        once: second derivatives raise.
+        Spikes, zeros and ones, and the membrane, shaped as the currents with all T steps.
+        Both carry gradients, once: second derivatives raise.
+
+    Raises:
+        ValueError: If the currents have neither 1 nor `steps` steps.
 
     Source: the discrete-time neuron of Eshraghian et al. (2023), "Training Spiking Neural
     Networks Using Lessons From Deep Learning", arXiv:2109.12894.
     """
+    packed = currents if currents.dim() == 4 else currents.unsqueeze(0)
+    G, given, _, N = packed.shape
+    steps = given if steps is None else steps
+    if given not in (1, steps):
+        raise ValueError(f"currents must have 1 or {steps} steps, got {given}")
+    threshold = torch.as_tensor(threshold, dtype=currents.dtype, device=currents.device)
     outputs = _LifOverTime.apply(  # type: ignore[no-untyped-call]
-        currents, beta.clamp(0.0, 1.0), threshold, gradient
+        packed,
+        beta.to(currents.dtype).clamp(0.0, 1.0).expand(G, N),
+        threshold.detach().expand(G, N),
+        gradient,
+        reset,
+        steps,
+        kernels_for(currents) if kernels is None else kernels,
     )
-    return cast(tuple[Tensor, Tensor], outputs)
+    spikes, membrane = cast(tuple[Tensor, Tensor], outputs)
+    return (spikes, membrane) if currents.dim() == 4 else (spikes.squeeze(0), membrane.squeeze(0))
 
 
 class _Spike(torch.autograd.Function):

@@ -1,0 +1,253 @@
+"""Leaky integrate-and-fire over all time steps on a CPU, compiled by Numba.
+
+The same results as `reference`, without the memory traffic: a block of neurons that fits the
+first-level cache is taken through all time steps. Serial, so that forked children may run it.
+It is compiled at the first import ever and cached on disk; later imports load it from there,
+and children of a process that has imported it find it ready.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+from spiketune.snn.kernels.reference import Reset
+from spiketune.snn.spike_gradients import SimpleForm, SpikeGradient
+
+# Python's check of every division for zero would keep loops from vector instructions.
+_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy"}
+# A block's rows of current, membrane, spikes and parameters together fit 32 KiB in float32.
+_BLOCK: Final = 1024
+_RESETS: Final = {"subtract": 0, "zero": 1, "none": 2}
+# How `_backward` has the derivative of the spike: given as an array, or by a formula.
+_KINDS: Final = {"given": 0, "squared": 1, "absolute": 2, "hat": 3}
+
+_SIGNATURES_FORWARD: Final = [
+    f"void({t}[:,:,::1], {t}[:,::1], {t}[:,::1], int64, {t}[:,:,::1], {t}[:,:,::1])"
+    for t in ("float32", "float64")
+]
+_SIGNATURES_BACKWARD: Final = [
+    f"void({t}[:,:,::1], int64, {t}[:,:,::1], int64, {t}[:,:,::1], {t}[:,::1], {t}[:,::1], int64,"
+    f" int64, {t}, {t}, {t}[:,:,::1], {t}[:,:,::1], float64[:,::1], {t}[::1])"
+    for t in ("float32", "float64")
+]
+
+
+def compiled(signatures: list[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Compile at once, or load from the cache; without one where no folder can be written."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        try:
+            return numba.njit(signatures, cache=True, **_OPTIONS)(function)
+        except RuntimeError:  # "no locator available": nowhere to keep the cache
+            return numba.njit(signatures, **_OPTIONS)(function)
+
+    return decorate
+
+
+# The loops over one row are kept apart and few arrays wide: LLVM gives up on a loop that would
+# need more than eight checks for overlapping arrays before it may use vector instructions.
+
+
+@compiled(_SIGNATURES_FORWARD)
+def _forward(
+    currents: Any, beta: Any, threshold: Any, reset: int, spikes: Any, membrane: Any
+) -> None:
+    """See `forward`. Batch and neurons are one axis; the parameters repeat along it."""
+    n_steps, n_all, n_block = membrane.shape[1], membrane.shape[2], beta.shape[1]
+    stride = 0 if currents.shape[1] == 1 else 1
+    zero, one = membrane.dtype.type(0), membrane.dtype.type(1)
+    for g in range(membrane.shape[0]):
+        for first in range(0, n_all, n_block):
+            n = min(n_block, n_all - first)
+            b, th = beta[g, :n], threshold[g, :n]
+            for t in range(n_steps):
+                current = currents[g, t * stride, first : first + n]
+                u = membrane[g, t, first : first + n]
+                if t == 0:
+                    for i in range(n):
+                        u[i] = current[i]
+                else:
+                    before = membrane[g, t - 1, first : first + n]
+                    if reset == 0:
+                        for i in range(n):
+                            spent = th[i] if before[i] > th[i] else zero
+                            u[i] = b[i] * before[i] + current[i] - spent
+                    elif reset == 1:
+                        for i in range(n):
+                            kept = zero if before[i] > th[i] else b[i] * before[i]
+                            u[i] = kept + current[i]
+                    else:
+                        for i in range(n):
+                            u[i] = b[i] * before[i] + current[i]
+                s = spikes[g, t, first : first + n]
+                for i in range(n):
+                    s[i] = one if u[i] > th[i] else zero
+
+
+@compiled(_SIGNATURES_BACKWARD)
+def _backward(
+    spikes_grad: Any,
+    spikes_stride: int,
+    membrane_grad: Any,
+    membrane_stride: int,
+    membrane: Any,
+    beta: Any,
+    threshold: Any,
+    reset: int,
+    kind: int,
+    scale: float,
+    gain: float,
+    derivative: Any,
+    grad: Any,
+    beta_grad: Any,
+    carry: Any,
+) -> None:
+    """See `backward`. A gradient that is absent has size 0, as has `beta_grad` if not wanted."""
+    n_steps, n_all, n_block = membrane.shape[1], membrane.shape[2], beta.shape[1]
+    zero, one = membrane.dtype.type(0), membrane.dtype.type(1)
+    summed = grad.shape[1] == 1
+    for g in range(membrane.shape[0]):
+        for first in range(0, n_all, n_block):
+            n = min(n_block, n_all - first)
+            b, th = beta[g, :n], threshold[g, :n]
+            for i in range(n):
+                carry[i] = zero
+            for t in range(n_steps - 1, -1, -1):
+                u = membrane[g, t, first : first + n]
+                if reset == 1:
+                    for i in range(n):
+                        carry[i] = zero if u[i] > th[i] else b[i] * carry[i]
+                else:
+                    for i in range(n):
+                        carry[i] = b[i] * carry[i]
+                if membrane_grad.size > 0:
+                    given = membrane_grad[g, t * membrane_stride, first : first + n]
+                    for i in range(n):
+                        carry[i] += given[i]
+                if spikes_grad.size > 0:
+                    given = spikes_grad[g, t * spikes_stride, first : first + n]
+                    if kind == 0:
+                        slope = derivative[g, t, first : first + n]
+                        for i in range(n):
+                            carry[i] += given[i] * slope[i]
+                    elif kind == 1:
+                        for i in range(n):
+                            x = scale * (u[i] - th[i])
+                            carry[i] += gain * given[i] / (one + x * x)
+                    elif kind == 2:
+                        for i in range(n):
+                            x = one + scale * abs(u[i] - th[i])
+                            carry[i] += gain * given[i] / (x * x)
+                    else:
+                        for i in range(n):
+                            x = one - scale * abs(u[i] - th[i])
+                            carry[i] += gain * given[i] * (x if x > zero else zero)
+                out = grad[g, 0 if summed else t, first : first + n]
+                if summed and t < n_steps - 1:
+                    for i in range(n):
+                        out[i] += carry[i]
+                else:
+                    for i in range(n):
+                        out[i] = carry[i]
+                if beta_grad.size > 0 and t > 0:
+                    total = beta_grad[g, :n]
+                    before = membrane[g, t - 1, first : first + n]
+                    for i in range(n):
+                        kept = zero if reset == 1 and before[i] > th[i] else before[i]
+                        total[i] += carry[i] * kept
+
+
+def forward(
+    currents: Tensor, beta: Tensor, threshold: Tensor, reset: Reset, steps: int
+) -> tuple[Tensor, Tensor]:
+    """See `reference.forward`."""
+    G, given, B, N = currents.shape
+    membrane = currents.new_empty((G, steps, B, N))
+    spikes = torch.empty_like(membrane)
+    _forward(
+        _rows(currents, given),
+        _repeated(beta, B),
+        _repeated(threshold, B),
+        _RESETS[reset],
+        _rows(spikes, steps),
+        _rows(membrane, steps),
+    )
+    return spikes, membrane
+
+
+def backward(
+    spikes_grad: Tensor | None,
+    membrane_grad: Tensor | None,
+    membrane: Tensor,
+    beta: Tensor,
+    threshold: Tensor,
+    *,
+    reset: Reset,
+    gradient: SpikeGradient,
+    summed: bool,
+    beta_needed: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """See `reference.backward`."""
+    G, T, B, N = membrane.shape
+    nothing = membrane.new_empty((0, 0, 0, 0))
+    form, derivative = gradient.simple_form(), nothing
+    if form is None:
+        form = SimpleForm("given", 0.0, 0.0)
+        if spikes_grad is not None:
+            distance = membrane - threshold.view(G, 1, 1, N)
+            derivative = gradient.derivative_(distance)
+    grad = membrane.new_empty((G, 1 if summed else T, B, N))
+    betas, thresholds = _repeated(beta, B), _repeated(threshold, B)
+    totals = np.zeros(betas.shape if beta_needed else (0, 0))
+    of_spikes, spikes_stride = _over_time(spikes_grad, nothing)
+    of_membrane, membrane_stride = _over_time(membrane_grad, nothing)
+    _backward(
+        of_spikes,
+        spikes_stride,
+        of_membrane,
+        membrane_stride,
+        _rows(membrane, T),
+        betas,
+        thresholds,
+        _RESETS[reset],
+        _KINDS[form.kind],
+        form.scale,
+        form.gain,
+        _rows(derivative, derivative.shape[1]),
+        _rows(grad, grad.shape[1]),
+        totals,
+        np.empty_like(betas[0]),
+    )
+    if not beta_needed:
+        return grad, None
+    return grad, torch.from_numpy(totals).view(G, -1, N).sum(dim=1).to(beta.dtype)
+
+
+def _rows(values: Tensor, steps: int) -> Any:
+    """Batch and neurons as one axis: (G, T, B * N)."""
+    return values.contiguous().view(len(values), steps, -1 if values.numel() else 0).numpy()
+
+
+def _over_time(grad: Tensor | None, nothing: Tensor) -> tuple[Any, int]:
+    """A gradient as rows, and whether it changes with time; the sum over time's does not."""
+    if grad is None:
+        return _rows(nothing, 0), 0
+    if grad.stride(1) == 0:
+        return _rows(grad[:, :1], 1), 0
+    return _rows(grad, grad.shape[1]), 1
+
+
+def _repeated(parameter: Tensor, n_samples: int) -> Any:
+    """Parameters (G, N) repeated to as many whole samples as fit a block, (G, n * N)."""
+    G, N = parameter.shape
+    times = max(1, min(n_samples, math.ceil(_BLOCK / max(N, 1))))
+    # Copied by NumPy: torch's `repeat` takes a hundred times as long as this small array needs.
+    once = parameter.contiguous().numpy()[:, None, :]
+    return np.array(np.broadcast_to(once, (G, times, N)), order="C").reshape(G, times * N)
