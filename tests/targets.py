@@ -1,9 +1,11 @@
 """Objectives that tests run in children: each does one thing that can happen to a trial."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -109,3 +111,29 @@ def with_constraint(trial):
 def slow_if_large(trial):
     time.sleep(0.05 if trial.params["x"] < 0.5 else 0.2)
     return trial.params["x"]
+
+
+def forks_a_pool(trial):
+    """Ends only if SIGTERM ends the pool's workers, as `Pool.terminate` expects."""
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return float(sum(pool.map(abs, [-1, 2])))
+
+
+def closes_its_output(trial):
+    os.close(1)
+    sys.stdout.close()
+    return trial.params["x"]
+
+
+def leaves_a_thread(trial):
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    return trial.params["x"]
+
+
+def changes_folder(trial):
+    os.chdir("/")
+    return trial.params["x"]
+
+
+def exits_at_once(trial):
+    os._exit(7)

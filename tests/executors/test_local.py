@@ -52,6 +52,19 @@ def test_a_module_that_cannot_be_imported_is_named(local, tmp_path):
     assert "cannot import 'no_such_module'" in end.message
 
 
+@pytest.mark.parametrize(
+    "function", ["forks_a_pool", "closes_its_output", "leaves_a_thread", "changes_folder"]
+)
+def test_an_objective_may_do_as_it_likes_with_its_own_process(local, tmp_path, function):
+    assert isinstance(end_of(local, job(tmp_path, 0, function)), Result)
+    assert isinstance(end_of(local, job(tmp_path, 1, "number")), Result)
+
+
+def test_an_objective_that_exits_past_python_is_a_crash(local, tmp_path):
+    end = end_of(local, job(tmp_path, 0, "exits_at_once"))
+    assert (end.kind, end.message) == ("crash", "the worker exited with status 7")
+
+
 def test_what_a_trial_prints_is_in_its_folder(local, tmp_path):
     submitted = job(tmp_path, 0, "talks", threads=3)
     end = end_of(local, submitted)

@@ -157,10 +157,17 @@ def _listen_to_signals() -> threading.Event:
 
     for number in _SIGNALS:
         signal.signal(number, leave)
+    os.register_at_fork(after_in_child=_forget_signals)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     return stop
+
+
+def _forget_signals() -> None:
+    """Processes that the objective forks end by SIGTERM again, as `Pool.terminate` expects."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _attempt(job: Job, link: socket.socket, stop: threading.Event) -> None:
