@@ -9,7 +9,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from spiketune.errors import InputError, StudyLockedError
+from spiketune.errors import InputError, SpiketuneError, StudyLockedError
 from spiketune.study import journal as journal_module
 from spiketune.study.journal import BatchedStorage, JournalFile, StudyLock
 
@@ -157,3 +157,17 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path):
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(InputError, match="cannot be opened"):
         JournalFile(tmp_path / "absent" / "journal.log", writable=True)
+
+
+def test_a_full_disk_leaves_whole_lines_and_says_what_to_do(path, monkeypatch):
+    storage = BatchedStorage(JournalFile(path, writable=True))
+    study_id = storage.create_new_study([optuna.study.StudyDirection.MINIMIZE], "s")
+    before = path.read_bytes()
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[: len(data) // 2]))
+    with pytest.raises(SpiketuneError, match="No space left on device; what came before is safe"):
+        storage.set_study_user_attr(study_id, "a", 1)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    storage.set_study_user_attr(study_id, "a", 2)
+    assert storage.get_study_user_attrs(study_id) == {"a": 2}

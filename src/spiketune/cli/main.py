@@ -50,11 +50,11 @@ def main() -> None:
     except InputError as error:
         say(f"error: {error}")
         sys.exit(2)
-    except SpiketuneError as error:
-        say(f"error: {error}")
-        sys.exit(1)
     except BrokenPipeError:  # the reader of a pipe had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (SpiketuneError, OSError) as error:  # such as a full disk
+        say(f"error: {error}")
         sys.exit(1)
 
 

@@ -8,6 +8,7 @@ nothing, and is held by one asker at a time through a lock that the kernel frees
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -21,7 +22,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from spiketune.errors import InputError, StudyLockedError
+from spiketune.errors import InputError, SpiketuneError, StudyLockedError
 
 _TAIL_PATIENCE_S = 2.0  # a live writer finishes its line in milliseconds
 _TAIL_POLL_S = 0.02
@@ -75,10 +76,17 @@ class JournalFile(BaseJournalBackend):
         """Append whole lines in one write, and wait until they are on disk."""
         data = b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs)
         self.cut_torn_tail()
-        written = os.write(self._file, data)
-        if written != len(data):
-            raise OSError(f"{self._path}: the disk is full: {written} of {len(data)} bytes written")
-        os.fdatasync(self._file)
+        size = os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fdatasync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, size)  # half a line would be in the way of other readers
+            raise SpiketuneError(
+                f"{self._path}: cannot be written: {error.strerror}; what came before is safe, "
+                "`spiketune resume` goes on"
+            ) from error
 
     def cut_torn_tail(self) -> None:
         """Cut a last line without its end, left by a writer that died.
