@@ -21,20 +21,25 @@ class Samples(ABC):
 
     Attributes:
         labels: Class of each sample, (n,).
-        n_inputs: Input neurons N.
+        input_shape: Shape of a sample at one time step: (N,), or (C, H, W) of pictures.
         steps: Time steps T.
         constant: Whether an input is the same at every step, and given once.
         analogue: Whether inputs are other numbers than zeros and ones.
     """
 
     labels: Tensor
-    n_inputs: int
+    input_shape: tuple[int, ...]
     steps: int
     constant: bool
     analogue: bool
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def n_inputs(self) -> int:
+        """Input neurons N."""
+        return math.prod(self.input_shape)
 
     @abstractmethod
     def batch(self, which: Tensor | slice, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -47,6 +52,11 @@ class Samples(ABC):
         Returns:
             Input, (T, B, N), or (1, B, N) where it is constant; and labels, (B,).
         """
+
+
+def as_input_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a sample as networks see it: grey pictures have one channel."""
+    return (1, *shape) if len(shape) == 2 else shape
 
 
 def on_device(data: Labelled, device: torch.device, config: Dataset) -> Samples:
@@ -73,7 +83,7 @@ class EncodedSamples(Samples):
         self._inputs = inputs.flatten(1).to(device)
         self._full_scale, self._encoding = data.full_scale, config.encoding
         self.labels = torch.as_tensor(data.labels).to(device)
-        self.n_inputs = self._inputs.shape[1]
+        self.input_shape = as_input_shape(data.shape)
         self.steps = config.steps
         self.constant = self.analogue = config.encoding == "constant"
 
@@ -106,7 +116,7 @@ class RecordedSamples(Samples):
         self._events, self._device = events, device
         self._binning = Binning.configured(config, events)
         self.labels = torch.as_tensor(data.labels).to(device)
-        self.n_inputs = math.prod(events.frame_shape)
+        self.input_shape = as_input_shape(events.frame_shape)
         self.steps = self._binning.steps
         self.constant, self.analogue = False, self._binning.counted
 

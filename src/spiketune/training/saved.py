@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 
+from spiketune.config.architecture import plan_layers
 from spiketune.config.training import TrainingTrial
-from spiketune.snn.networks import SpikingNetwork, layer_shapes
+from spiketune.snn.networks import SpikingNetwork
 from spiketune.training.checkpoint import Checkpoint, load, save
 
 
@@ -18,7 +19,13 @@ def save_network(path: Path, network: SpikingNetwork, config: TrainingTrial) -> 
     }
     # Only the keys that were given: some data sets have defaults of their own.
     section = config.model_dump(mode="json", exclude_unset=True)
-    facts = {"section": section, "layers": list(network.names)}
+    first, last = network.layers[0].plan, network.layers[-1].plan
+    facts = {
+        "section": section,
+        "layers": list(network.names),
+        "input_shape": list(first.inputs),
+        "n_classes": last.outputs[0],
+    }
     save(path, Checkpoint(tensors, facts))
 
 
@@ -38,11 +45,10 @@ def load_network(
     found = load(path)
     try:
         config = TrainingTrial.model_validate(found.facts["section"])
-        weights = [found.tensors[f"dense.{i}.weight"] for i in range(len(found.facts["layers"]))]
-        n_inputs, n_classes = weights[0].shape[1], weights[-1].shape[0]
-        shapes = layer_shapes(config.network, n_inputs, n_classes, config.dataset.dt_ms)
-        network = SpikingNetwork(shapes, seed=0)
+        input_shape, n_classes = tuple(found.facts["input_shape"]), found.facts["n_classes"]
+        plans = plan_layers(config.network, input_shape, n_classes, config.dataset.dt_ms)
+        network = SpikingNetwork(plans, seed=0)
         network.load_state_dict(dict(found.tensors))
-    except (KeyError, IndexError, RuntimeError) as error:
+    except (KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} holds no network: {error}") from error
     return network.to(device or torch.device("cpu")), config

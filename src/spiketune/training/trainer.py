@@ -20,12 +20,13 @@ from typing import Any, Final, Literal, TypeAlias
 import torch
 from torch import Generator, Tensor
 
+from spiketune.config.architecture import plan_layers
 from spiketune.config.training import TrainingTrial
 from spiketune.data.splits import Splits
 from spiketune.errors import TrialError
 from spiketune.metrics.activity import n_silent
 from spiketune.seeding import child_seed
-from spiketune.snn.networks import SpikingNetwork, layer_shapes, n_parameters
+from spiketune.snn.networks import SpikingNetwork, n_parameters
 from spiketune.training import checkpoint as checkpoints
 from spiketune.training.batches import on_device
 from spiketune.training.checkpoint import Checkpoint
@@ -95,12 +96,12 @@ class Trainer:
         self.device = resolve_device(config.device)
         self._train = on_device(splits.train, self.device, config.dataset)
         self._validation = on_device(splits.validation, self.device, config.dataset)
-        shapes = layer_shapes(
-            config.network, self._train.n_inputs, splits.n_classes, config.dataset.dt_ms
+        plans = plan_layers(
+            config.network, self._train.input_shape, splits.n_classes, config.dataset.dt_ms
         )
-        self.network = SpikingNetwork(shapes, seed).to(self.device)
+        self.network = SpikingNetwork(plans, seed).to(self.device)
         self._optimizer = build_optimizer(config.training.optimizer, self.network)
-        self._loss = build_loss(config.training.loss)
+        self._loss = build_loss(config.training)
         self._min_spikes = 1 if config.silence is None else config.silence.min_spikes
         self._progress = Progress()
         self._written_s = 0.0
@@ -154,6 +155,7 @@ class Trainer:
     def _train_epoch(self, epoch: int) -> EpochTally | None:
         """Train for one epoch; None if asked to stop in the middle of it."""
         set_learning_rate(self._optimizer, learning_rate(self._config.training, epoch))
+        self.network.anneal(epoch / self._config.training.epochs)
         order = torch.randperm(
             len(self._train),
             generator=Generator().manual_seed(child_seed(self._seed, "order", epoch)),
@@ -182,15 +184,14 @@ class Trainer:
     def _train_batch(self, which: Tensor, encoding: Generator, dropout: Generator) -> Tensor:
         """One step of the optimiser; mean loss, correct and silent samples, (3,)."""
         inputs, labels = self._train.batch(which, encoding)
-        output = self.network(inputs, self._train.steps, dropout).output
-        loss = self._loss(output, labels)
+        activity = self.network(inputs, self._train.steps, dropout)
+        loss = self._loss(activity, labels)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         with torch.no_grad():
-            counts = output.sum(dim=0)
-            correct = (counts.argmax(dim=1) == labels).sum()
-            return torch.stack([loss, correct, n_silent(counts, self._min_spikes)])
+            correct = (self._loss.scores(activity).argmax(dim=1) == labels).sum()
+            return torch.stack([loss, correct, n_silent(activity.counts, self._min_spikes)])
 
     def _check_weights(self, epoch: int) -> None:
         # Weights that are no numbers make no spikes, and a finite loss: they need a look.
