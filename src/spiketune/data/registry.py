@@ -114,6 +114,11 @@ def load(config: Dataset) -> Splits:
         ConfigError: If a key does not suit it, or its validation split cannot be taken as
             configured.
     """
+    seed = config.validation.seed
+    return _splits(config).with_train_share(config.train_share, seed)
+
+
+def _splits(config: Dataset) -> Splits:
     data_set = get_dataset(config.name)
     _check_keys(config, data_set)
     if data_set.validation is None:

@@ -47,6 +47,13 @@ def prepare(sections: Iterable[Mapping[str, Any]], base_folder: str) -> None:
             registry.prepare(dataset)
 
 
+def sample_shape(dataset: Dataset) -> tuple[int, ...]:
+    """Shape of a sample at one time step: (N,), or (C, H, W) of pictures."""
+    from spiketune.data.registry import load
+
+    return load(dataset).train.input_shape
+
+
 def _check_device(device: Device) -> None:
     from spiketune.training.devices import resolve_device
 

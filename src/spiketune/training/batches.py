@@ -54,11 +54,6 @@ class Samples(ABC):
         """
 
 
-def as_input_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of a sample as networks see it: grey pictures have one channel."""
-    return (1, *shape) if len(shape) == 2 else shape
-
-
 def on_device(data: Labelled, device: torch.device, config: Dataset) -> Samples:
     """The samples of a split, on their way to the device as their kind asks for."""
     if isinstance(data.inputs, Events):
@@ -83,7 +78,7 @@ class EncodedSamples(Samples):
         self._inputs = inputs.flatten(1).to(device)
         self._full_scale, self._encoding = data.full_scale, config.encoding
         self.labels = torch.as_tensor(data.labels).to(device)
-        self.input_shape = as_input_shape(data.shape)
+        self.input_shape = data.input_shape
         self.steps = config.steps
         self.constant = self.analogue = config.encoding == "constant"
 
@@ -116,7 +111,7 @@ class RecordedSamples(Samples):
         self._events, self._device = events, device
         self._binning = Binning.configured(config, events)
         self.labels = torch.as_tensor(data.labels).to(device)
-        self.input_shape = as_input_shape(events.frame_shape)
+        self.input_shape = data.input_shape
         self.steps = self._binning.steps
         self.constant, self.analogue = False, self._binning.counted
 
