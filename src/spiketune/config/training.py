@@ -42,8 +42,9 @@ class Dataset(Section):
     Recordings of events take no encoding. Without `dt_ms` each is cut into `steps` frames of
     equal length; with it, frames last so long, and there are as many as the longest recording
     needs, at most `steps` if that is given. `frames` tells whether a frame holds ones where
-    there was an event, or the number of events. `size` is the width and height that N-MNIST is
-    brought to, `channels` the number of channels that a cochlea's are summed up to.
+    there was an event, or the number of events. `size` is the width and height that a
+    camera's pictures are brought to, `channels` the number of channels that a cochlea's are
+    summed up to.
 
     `train_share` is the share of the training samples that is trained on; the samples of a
     smaller share are among those of a larger one.
@@ -55,7 +56,7 @@ class Dataset(Section):
     steps: Annotated[int, Field(ge=1)] = 25
     dt_ms: Annotated[float, Field(gt=0.0)] | None = None
     frames: Literal["binary", "count"] | None = None
-    size: Literal[28, 34] | None = None
+    size: Annotated[int, Field(ge=1)] | None = None
     channels: Annotated[int, Field(ge=1)] | None = None
     train_share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     validation: Validation = Validation()

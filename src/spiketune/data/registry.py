@@ -57,12 +57,13 @@ class DataSet:
 
 def _builtin() -> dict[str, DataSet]:
     from spiketune.data.digits import DIGITS
+    from spiketune.data.dvs_gesture import DVS_GESTURE
     from spiketune.data.mnist import MNIST
     from spiketune.data.nmnist import NMNIST
     from spiketune.data.shd import SHD, SSC
     from spiketune.data.yin_yang import YIN_YANG
 
-    known = (DIGITS, MNIST, NMNIST, SHD, SSC, YIN_YANG)
+    known = (DIGITS, DVS_GESTURE, MNIST, NMNIST, SHD, SSC, YIN_YANG)
     return {data_set.name: data_set for data_set in known}
 
 
