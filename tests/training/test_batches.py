@@ -10,6 +10,7 @@ import torch
 from spiketune.config.training import Dataset
 from spiketune.data.events import Events, EventWriter
 from spiketune.data.splits import Labelled
+from spiketune.snn.encoding import encode
 from spiketune.snn.networks import SpikingNetwork, layer_shapes
 from spiketune.training.batches import on_device
 from spiketune.training.evaluation import evaluate
@@ -43,6 +44,15 @@ def test_a_batch_of_events_is_frames_and_labels(which: slice | torch.Tensor) -> 
     assert inputs.tolist() == [[[0.0, 2.0], [0.0, 0.0]], [[1.0, 0.0], [1.0, 0.0]]]
     assert labels.tolist() == [0, 0]
     assert (len(samples), samples.n_inputs, samples.steps) == (2, 2, 2)
+
+
+@pytest.mark.parametrize(("rate", "dt_ms"), [(510.0, None), (None, None), (102.0, 5.0)])
+def test_the_rate_of_poisson_trains_is_per_second(rate: float | None, dt_ms: float | None) -> None:
+    config = Dataset(name="d", encoding="poisson", steps=40, max_rate_hz=rate, dt_ms=dt_ms)
+    data = Labelled(np.full((3, 8), 255, np.uint8), np.zeros(3, np.int64), 255.0)
+    found, _ = on_device(data, CPU, config).batch(slice(3), torch.Generator().manual_seed(0))
+    expected = encode(torch.ones(3, 8), "poisson", 40, torch.Generator().manual_seed(0), 0.51)
+    assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize(("frames", "kind"), [("binary", "acs"), ("count", "macs")])

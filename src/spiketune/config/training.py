@@ -43,7 +43,8 @@ class Dataset(Section):
 
     Encodings: `constant` feeds the value as a current at every step, `rate` draws a
     Bernoulli spike per step with the value as probability, `latency` gives one spike, the
-    earlier the larger the value.
+    earlier the larger the value, `poisson` draws trains whose intervals are Poisson numbers of
+    steps (of `dt_ms`, 1 ms if not given), with `max_rate_hz` (510) as the rate of the value 1.
 
     Recordings of events take no encoding. Without `dt_ms` each is cut into `steps` frames of
     equal length; with it, frames last so long, and there are as many as the longest recording
@@ -54,13 +55,20 @@ class Dataset(Section):
 
     name: str
     root: str | None = None
-    encoding: Literal["constant", "rate", "latency"] = "constant"
+    encoding: Literal["constant", "rate", "latency", "poisson"] = "constant"
+    max_rate_hz: Annotated[float, Field(gt=0.0)] | None = None
     steps: Annotated[int, Field(ge=1)] = 25
     dt_ms: Annotated[float, Field(gt=0.0)] | None = None
     frames: Literal["binary", "count"] | None = None
     size: Literal[28, 34] | None = None
     channels: Annotated[int, Field(ge=1)] | None = None
     validation: Validation = Validation()
+
+    @model_validator(mode="after")
+    def _rate_belongs(self) -> Dataset:
+        if self.max_rate_hz is not None and self.encoding != "poisson":
+            raise ValueError("`max_rate_hz` goes with `encoding: poisson`")
+        return self
 
 
 class Silence(Section):

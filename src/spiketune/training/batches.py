@@ -13,7 +13,7 @@ from spiketune.config.training import Dataset
 from spiketune.data.binning import Binning, frames_of
 from spiketune.data.events import Events
 from spiketune.data.splits import Labelled
-from spiketune.snn.encoding import encode
+from spiketune.snn.encoding import MAX_RATE_HZ, encode
 
 
 class Samples(ABC):
@@ -72,6 +72,7 @@ class EncodedSamples(Samples):
             inputs = inputs.to(torch.float32)
         self._inputs = inputs.flatten(1).to(device)
         self._full_scale, self._encoding = data.full_scale, config.encoding
+        self._max_rate = (config.max_rate_hz or MAX_RATE_HZ) * (config.dt_ms or 1.0) / 1000
         self.labels = torch.as_tensor(data.labels).to(device)
         self.n_inputs = self._inputs.shape[1]
         self.steps = config.steps
@@ -86,7 +87,7 @@ class EncodedSamples(Samples):
         values = inputs.to(torch.float32)
         if self._full_scale != 1.0:
             values = values / self._full_scale
-        return encode(values, self._encoding, self.steps, generator), labels
+        return encode(values, self._encoding, self.steps, generator, self._max_rate), labels
 
 
 @final
