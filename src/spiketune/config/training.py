@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
+from pydantic import Discriminator, Field, Tag, field_serializer, model_validator
 
-
-class Section(BaseModel):
-    """A part of a configuration: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+from spiketune.config import stdp
+from spiketune.config.section import Section as Section
+from spiketune.config.stdp import Stdp
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -172,6 +169,7 @@ class Layer(Section):
 class Network(Section):
     """The layers from input to output, with the neuron that is every layer's default."""
 
+    kind: Literal["layered"] = "layered"
     neuron: Neuron = Neuron()
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
 
@@ -196,6 +194,23 @@ class Network(Section):
                 raise ValueError(f"layers.{index}: only the last layer may have `dense: classes`")
             self.neuron_of(layer)
         return self
+
+
+def _branch_of_kind(network: Any) -> str:
+    """The tag of the model to check a network by; in brackets, as branches of unions are."""
+    if isinstance(network, Mapping):
+        return f"kind[{network.get('kind', 'layered')}]"
+    return f"kind[{getattr(network, 'kind', 'layered')}]"
+
+
+AnyNetwork = Annotated[
+    Annotated[Network, Tag("kind[layered]")] | Annotated[Stdp, Tag("kind[stdp]")],
+    Discriminator(
+        _branch_of_kind,
+        custom_error_type="kind",
+        custom_error_message="`kind` must be `layered` or `stdp`",
+    ),
+]
 
 
 class Optimizer(Section):
@@ -261,11 +276,38 @@ class TrainingTrial(Section):
     device: Device = "auto"
     dataset: Dataset
     silence: Silence | None = None
-    network: Network
+    network: AnyNetwork
     training: Training = Training()
+
+    @property
+    def layered(self) -> Network:
+        """The network, where it is one of layers.
+
+        Raises:
+            ValueError: If it is of another kind.
+        """
+        if not isinstance(self.network, Network):
+            raise ValueError(f"a network of `kind: {self.network.kind}` has no layers")
+        return self.network
+
+    @model_validator(mode="after")
+    def _trained_without_gradients(self) -> TrainingTrial:
+        if isinstance(self.network, Stdp):
+            if foreign := sorted(self.training.model_fields_set - stdp.TRAINING_KEYS):
+                raise ValueError(
+                    f"`training.{foreign[0]}` means nothing for `kind: stdp`, which knows "
+                    f"{' and '.join(sorted(stdp.TRAINING_KEYS))}; leave it out"
+                )
+            if self.device not in {"auto", "cpu"}:
+                raise ValueError("`kind: stdp` runs on the CPU; say `device: cpu`, or `auto`")
+            if self.dataset.frames == "count":
+                raise ValueError("`kind: stdp` needs spikes; say `frames: binary`")
+        return self
 
     @model_validator(mode="after")
     def _time_constants_have_a_step(self) -> TrainingTrial:
+        if not isinstance(self.network, Network):
+            return self
         for layer in self.network.layers:
             neuron = self.network.neuron_of(layer)
             if neuron.tau_mem_ms is not None and self.dataset.dt_ms is None:

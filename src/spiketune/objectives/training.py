@@ -19,11 +19,9 @@ from spiketune.data.splits import TestPermit, check_permit
 from spiketune.errors import ConfigError, TrialError
 from spiketune.objectives.trial import Preempted, Trial
 from spiketune.snn.kernels import cpu as _compiled_before_the_fork  # noqa: F401
-from spiketune.training.batches import on_device
-from spiketune.training.evaluation import evaluate
+from spiketune.training.kinds import build_trainer, evaluate_trained
 from spiketune.training.progress import Metrics
 from spiketune.training.saved import save_network
-from spiketune.training.trainer import Trainer
 
 CHECKPOINT_FILE: Final = "checkpoint.safetensors"
 NETWORK_FILE: Final = "network.safetensors"
@@ -62,7 +60,7 @@ def train(trial: Trial) -> Mapping[str, float]:
         trial.report(epoch, **{name: metrics[name] for name in REPORTED})
 
     with _memory_errors_named():
-        trainer = Trainer(
+        trainer = build_trainer(
             config,
             splits,
             seed=trial.seed,
@@ -130,13 +128,12 @@ def train_and_test(
     check_permit(permit)
     config = checked_section(section)
     with _memory_errors_named():
-        trainer = Trainer(
+        trainer = build_trainer(
             config, load(config.dataset), seed=seed, study_seed=study_seed, on_epoch=on_epoch
         )
         outcome = trainer.run()
         test = load_test(config.dataset, permit)
-        data = on_device(test, trainer.device, config.dataset)
-        found = evaluate(trainer.network, data, config, study_seed=study_seed, split="test")
+        found = evaluate_trained(trainer, test, config, study_seed=study_seed, split="test")
     metrics = {
         **outcome.metrics,
         "test_accuracy": found.metrics["accuracy"],

@@ -96,7 +96,7 @@ class Trainer:
         self._train = on_device(splits.train, self.device, config.dataset)
         self._validation = on_device(splits.validation, self.device, config.dataset)
         shapes = layer_shapes(
-            config.network, self._train.n_inputs, splits.n_classes, config.dataset.dt_ms
+            config.layered, self._train.n_inputs, splits.n_classes, config.dataset.dt_ms
         )
         self.network = SpikingNetwork(shapes, seed).to(self.device)
         self._optimizer = build_optimizer(config.training.optimizer, self.network)
