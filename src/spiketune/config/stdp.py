@@ -14,6 +14,7 @@ TimeConstant = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 # Keys of `training:` that have a meaning for this kind; the others belong to gradients.
 TRAINING_KEYS = frozenset({"epochs", "batch_size"})
+NEEDS_SPIKES = "`kind: stdp` needs spikes; say `poisson`, `rate` or `latency`"
 
 
 class Excitatory(Section):

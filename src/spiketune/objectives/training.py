@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
+from spiketune.config.checking import check
 from spiketune.config.training import TrainingTrial
 from spiketune.data.registry import load, load_test
 from spiketune.data.splits import TestPermit, check_permit
-from spiketune.errors import ConfigError, TrialError
+from spiketune.errors import TrialError
 from spiketune.objectives.trial import Preempted, Trial
 from spiketune.snn.kernels import cpu as _compiled_before_the_fork  # noqa: F401
 from spiketune.training.kinds import build_trainer, evaluate_trained
@@ -153,14 +153,9 @@ def checked_section(section: Mapping[str, Any]) -> TrainingTrial:
     """The trial section as a checked model.
 
     Raises:
-        ConfigError: If it is not a valid training; names the first leaf that is wrong.
+        ConfigError: If it is not a valid training; names the leaves that are wrong.
     """
-    try:
-        return TrainingTrial.model_validate(section)
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(["trial", *map(str, first["loc"])])
-        raise ConfigError(path, first["msg"]) from error
+    return check(TrainingTrial, section, "trial")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from spiketune.config.stdp import Stdp
+from spiketune.config.stdp import NEEDS_SPIKES, Stdp
 from spiketune.config.training import TrainingTrial
 from spiketune.data.splits import Splits
 from spiketune.errors import ConfigError
@@ -72,10 +72,7 @@ class StdpTrainer(EpochTraining):
         self._train = on_device(splits.train, CPU, config.dataset)
         self._validation = on_device(splits.validation, CPU, config.dataset)
         if self._train.analogue:
-            raise ConfigError(
-                "trial.dataset.encoding",
-                "`kind: stdp` needs spikes; say `poisson`, `rate` or `latency`",
-            )
+            raise ConfigError("trial.dataset.encoding", NEEDS_SPIKES)
         self._batch_size = batch_size(config)
         self._min_spikes = 1 if config.silence is None else config.silence.min_spikes
         self.network = StdpNetwork(
