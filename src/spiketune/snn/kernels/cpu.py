@@ -21,7 +21,7 @@ from spiketune.snn.kernels.reference import Reset
 from spiketune.snn.spike_gradients import SimpleForm, SpikeGradient
 
 # Python's check of every division for zero would keep loops from vector instructions.
-_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy"}
+OPTIONS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy"}
 # A block's rows of current, membrane, spikes and parameters together fit 32 KiB in float32.
 _BLOCK: Final = 1024
 _RESETS: Final = {"subtract": 0, "zero": 1, "none": 2}
@@ -44,9 +44,9 @@ def compiled(signatures: list[str]) -> Callable[[Callable[..., None]], Callable[
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         try:
-            return numba.njit(signatures, cache=True, **_OPTIONS)(function)
+            return numba.njit(signatures, cache=True, **OPTIONS)(function)
         except RuntimeError:  # "no locator available": nowhere to keep the cache
-            return numba.njit(signatures, **_OPTIONS)(function)
+            return numba.njit(signatures, **OPTIONS)(function)
 
     return decorate
 
