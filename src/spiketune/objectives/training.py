@@ -18,7 +18,6 @@ from spiketune.data.registry import load, load_test
 from spiketune.data.splits import TestPermit, check_permit
 from spiketune.errors import ConfigError, TrialError
 from spiketune.objectives.trial import Preempted, Trial
-from spiketune.snn.kernels import cpu as _compiled_before_the_fork  # noqa: F401
 from spiketune.training.batches import on_device
 from spiketune.training.evaluation import evaluate
 from spiketune.training.memory import keep_freed_memory
@@ -86,6 +85,7 @@ def train(trial: Trial) -> Mapping[str, float]:
         epochs=progress.epochs_done,
         stopped_by=progress.stopped_by,
         device=trainer.device.type,
+        paths=dict(trainer.paths.to_note()),
         torch=torch.__version__,
     )
     if outcome.ended == "interrupted":

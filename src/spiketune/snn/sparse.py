@@ -75,6 +75,10 @@ class SparseFrames:
         return torch.from_numpy(np.bincount(self.inputs, minlength=self.shape[2]))
 
 
+Input = Tensor | SparseFrames
+"""Frames of a batch, (T, B, ...), dense or sparse."""
+
+
 def input_path(inputs: Tensor) -> InputPath:
     """How input as sparse or dense as this is best handed to a dense layer.
 

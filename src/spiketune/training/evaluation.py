@@ -16,6 +16,7 @@ from spiketune.metrics.activity import n_silent
 from spiketune.metrics.energy import activation_sparsity
 from spiketune.seeding import child_seed
 from spiketune.snn.networks import Activity, SpikingNetwork
+from spiketune.snn.sparse import Input
 from spiketune.training.batches import Samples
 from spiketune.training.losses import build_loss
 
@@ -59,7 +60,7 @@ class _Tally:
     input_counts: Counts = ()
     spike_counts: Counts = ()
 
-    def add(self, inputs: Tensor, activity: Activity, steps: int) -> None:
+    def add(self, inputs: Input, activity: Activity, steps: int) -> None:
         own = [layer.spikes for layer in activity.layers]
         emitted = [None if spikes is None else spikes.count_nonzero(dim=(0, 1)) for spikes in own]
         # What a layer sends is most often its spikes, which are counted already.

@@ -8,9 +8,11 @@ from typing import Final, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spiketune.config.training import Training
+from spiketune.metrics.activity import n_silent
 from spiketune.snn.kernels import fused as kernel
 from spiketune.snn.layers import SpikingLayer
 from spiketune.snn.networks import SpikingNetwork
@@ -37,6 +39,12 @@ class Told:
 
     loss: float
     counts: Tensor
+
+    def summary(self, labels: Tensor, min_spikes: int) -> Tensor:
+        """Mean loss, correct and silent samples, (3,)."""
+        correct = int((self.counts.argmax(dim=1) == labels).sum())
+        silent = int(n_silent(self.counts, min_spikes))
+        return torch.tensor([self.loss, correct, silent], dtype=torch.float64)
 
 
 @final
@@ -107,7 +115,7 @@ class FusedGradients:
         self._hand_out()
         return Told(float(value), counts)
 
-    def _loss(self, n_samples: int, n_classes: int) -> tuple[int, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    def _loss(self, n_samples: int, n_classes: int) -> tuple[int, NDArray[np.float64]]:
         loss, T = self._config.loss, self._steps
         if loss.name == "rate_cross_entropy":
             return kernel.CROSS_ENTROPY, np.zeros(3)
@@ -182,7 +190,7 @@ def _is_simple(layer: SpikingLayer) -> bool:
     )
 
 
-def _layout(layers: Sequence[SpikingLayer]) -> tuple[np.ndarray, tuple[int, int, int]]:
+def _layout(layers: Sequence[SpikingLayer]) -> tuple[NDArray[np.int64], tuple[int, int, int]]:
     """The kernel's table, and the number of weights, of weights back, and of neurons."""
     table = np.zeros((len(layers), 7), np.int64)
     values_at = back_at = neurons_at = below = 0

@@ -28,12 +28,14 @@ from spiketune.metrics.activity import n_silent
 from spiketune.seeding import child_seed
 from spiketune.snn.networks import SpikingNetwork, n_parameters
 from spiketune.training import checkpoint as checkpoints
-from spiketune.training.batches import on_device
+from spiketune.training.batches import Samples, SparseSamples, on_device
 from spiketune.training.checkpoint import Checkpoint
 from spiketune.training.devices import resolve_device
 from spiketune.training.evaluation import Evaluation, evaluate
+from spiketune.training.fused import FusedGradients
 from spiketune.training.losses import build_loss
 from spiketune.training.optimizers import build_optimizer, learning_rate, set_learning_rate
+from spiketune.training.paths import choose_paths
 from spiketune.training.progress import EpochTally, Metrics, Progress
 from spiketune.training.stopping import SilenceCount
 
@@ -74,6 +76,7 @@ class Trainer:
 
     Attributes:
         network: The network being trained.
+        paths: The ways through the code that were chosen for it.
 
     Raises:
         DeviceError: If the device asked for is not there.
@@ -94,12 +97,19 @@ class Trainer:
         self._config, self._seed, self._study_seed = config, seed, study_seed
         self._path, self._on_epoch, self._should_stop = checkpoint, on_epoch, should_stop
         self.device = resolve_device(config.device)
-        self._train = on_device(splits.train, self.device, config.dataset)
-        self._validation = on_device(splits.validation, self.device, config.dataset)
+        self._train: Samples = on_device(splits.train, self.device, config.dataset)
+        self._validation: Samples = on_device(splits.validation, self.device, config.dataset)
         plans = plan_layers(
             config.network, self._train.input_shape, splits.n_classes, config.dataset.dt_ms
         )
         self.network = SpikingNetwork(plans, seed).to(self.device)
+        self.paths = choose_paths(self.network, self._train, config.training)
+        if self.paths.input == "events":
+            self._train = SparseSamples(self._train)
+            self._validation = SparseSamples(self._validation)
+        self._fused: FusedGradients | None = None
+        if self.paths.step == "fused":
+            self._fused = FusedGradients(self.network, config.training, self._train.steps)
         self._optimizer = build_optimizer(config.training.optimizer, self.network)
         self._loss = build_loss(config.training)
         self._min_spikes = 1 if config.silence is None else config.silence.min_spikes
@@ -184,6 +194,10 @@ class Trainer:
     def _train_batch(self, which: Tensor, encoding: Generator, dropout: Generator) -> Tensor:
         """One step of the optimiser; mean loss, correct and silent samples, (3,)."""
         inputs, labels = self._train.batch(which, encoding)
+        if self._fused is not None:
+            told = self._fused(inputs, labels)
+            self._optimizer.step()
+            return told.summary(labels, self._min_spikes)
         activity = self.network(inputs, self._train.steps, dropout)
         loss = self._loss(activity, labels)
         self._optimizer.zero_grad(set_to_none=True)

@@ -178,9 +178,7 @@ def loss_and_gradients(
                     matrix = weights[values_at:bias_at]
                     if k == 0:
                         row = t * stride * B + b
-                        _add_rows(
-                            columns, values, starts[row], starts[row + 1], matrix, width, now
-                        )
+                        _add_rows(columns, values, starts[row], starts[row + 1], matrix, width, now)
                         if stride == 0:
                             steady = sums[:first_width]
                             for i in range(width):
@@ -257,7 +255,9 @@ def loss_and_gradients(
                         for i in range(width):
                             row[i] += carry[i]
                     reached = given[below_at : below_at + below]
-                    _reach(carry[: -(-table[k, N_NEURONS] // 4) * 4], back, table[k, BACK_AT], reached)
+                    _reach(
+                        carry[: -(-table[k, N_NEURONS] // 4) * 4], back, table[k, BACK_AT], reached
+                    )
                 elif stride == 0:
                     steady = sums[:first_width]
                     for i in range(width):
