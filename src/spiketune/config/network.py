@@ -238,6 +238,7 @@ class Network(Section):
     `transmission_steps` is how many time steps a spike takes from one layer to the next.
     """
 
+    kind: Literal["layered"] = "layered"
     neuron: Neuron = Neuron()
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
     transmission_steps: Annotated[int, Field(ge=0)] = 0

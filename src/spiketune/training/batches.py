@@ -43,7 +43,7 @@ class Samples(ABC):
         return math.prod(self.input_shape)
 
     @abstractmethod
-    def batch(self, which: Tensor | slice, generator: Generator) -> tuple[Input, Tensor]:
+    def batch(self, which: Tensor | slice, generator: Generator) -> tuple[Tensor, Tensor]:
         """The input and the labels of some samples.
 
         Args:
@@ -57,7 +57,11 @@ class Samples(ABC):
     def events(self, which: Tensor | slice, generator: Generator) -> tuple[SparseFrames, Tensor]:
         """The same as `batch`, with the input as lists of events; on the CPU."""
         inputs, labels = self.batch(which, generator)
-        return (SparseFrames.of(inputs) if isinstance(inputs, Tensor) else inputs), labels
+        return SparseFrames.of(inputs), labels
+
+    def given(self, which: Tensor | slice, generator: Generator) -> tuple[Input, Tensor]:
+        """What a network gets: `batch`, or `events` where those are faster."""
+        return self.batch(which, generator)
 
 
 def on_device(data: Labelled, device: torch.device, config: Dataset) -> Samples:
@@ -103,7 +107,7 @@ class EncodedSamples(Samples):
 
 @final
 class SparseSamples(Samples):
-    """Samples whose input is handed out as lists of events.
+    """Samples that networks get as lists of events.
 
     Args:
         samples: The same samples, dense; on the CPU.
@@ -115,8 +119,12 @@ class SparseSamples(Samples):
         self.steps, self.constant = samples.steps, samples.constant
         self.analogue = samples.analogue
 
-    def batch(self, which: Tensor | slice, generator: Generator) -> tuple[Input, Tensor]:
+    def batch(self, which: Tensor | slice, generator: Generator) -> tuple[Tensor, Tensor]:
         """See `Samples`."""
+        return self._samples.batch(which, generator)
+
+    def given(self, which: Tensor | slice, generator: Generator) -> tuple[Input, Tensor]:
+        """See `Samples`: always events."""
         return self._samples.events(which, generator)
 
 

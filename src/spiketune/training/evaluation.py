@@ -112,7 +112,7 @@ def evaluate(
         generator = Generator(data.labels.device).manual_seed(
             child_seed(study_seed, "encoding", split, first // BATCH_SIZE)
         )
-        inputs, labels = data.batch(slice(first, first + BATCH_SIZE), generator)
+        inputs, labels = data.given(slice(first, first + BATCH_SIZE), generator)
         activity = network(inputs, data.steps)
         predictions = loss_function.scores(activity).argmax(dim=1)
         tally.loss += float(loss_function(activity, labels)) * len(labels)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from spiketune.config.training import Training
 from spiketune.snn.networks import SpikingNetwork
@@ -55,4 +55,4 @@ def _input_of(network: SpikingNetwork, data: Samples, batch_size: int) -> InputP
     # A generator of its own, so that looking moves nobody's numbers.
     with torch.no_grad():
         inputs, _ = data.batch(slice(0, batch_size), Generator(device).manual_seed(0))
-    return input_path(inputs) if isinstance(inputs, Tensor) else "events"
+    return input_path(inputs)

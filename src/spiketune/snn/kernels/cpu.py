@@ -39,14 +39,21 @@ _SIGNATURES_BACKWARD: Final = [
 ]
 
 
-def compiled(signatures: list[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Compile at once, or load from the cache; without one where no folder can be written."""
+def compiled(
+    signatures: list[str] | None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Compile at once, or load from the cache; without one where no folder can be written.
 
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+    Without signatures a function is compiled as part of those that call it.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        result: Callable[..., Any]
         try:
-            return numba.njit(signatures, cache=True, **OPTIONS)(function)
+            result = numba.njit(signatures, cache=signatures is not None, **OPTIONS)(function)
         except RuntimeError:  # "no locator available": nowhere to keep the cache
-            return numba.njit(signatures, **OPTIONS)(function)
+            result = numba.njit(signatures, **OPTIONS)(function)
+        return result
 
     return decorate
 

@@ -44,7 +44,7 @@ _BACKWARD: Final = [
 ]
 
 
-@numba.njit("float64(float64)", cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit("float64(float64)", cache=True, nogil=True, error_model="numpy")
 def lambert_w(z: float) -> float:
     """The principal branch of W(z) e^W(z) = z, to machine precision; NaN below -1/e.
 

@@ -12,9 +12,8 @@ import math
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 
-from spiketune.snn.kernels.cpu import OPTIONS, compiled
+from spiketune.snn.kernels.cpu import compiled
 
 # Columns of the table that tells where things lie; one row a layer.
 N_INPUTS, N_NEURONS, WIDTH, VALUES_AT, BACK_AT, NEURONS_AT, KIND = range(7)
@@ -28,13 +27,13 @@ _SIGNATURES: Final = [
 ]
 
 
-@njit(**OPTIONS)
+@compiled(None)
 def _add(row: Any, value: Any, out: Any) -> None:
     for i in range(len(out)):
         out[i] += value * row[i]
 
 
-@njit(**OPTIONS)
+@compiled(None)
 def _add_rows(
     columns: Any, values: Any, first: int, last: int, matrix: Any, width: int, out: Any
 ) -> None:
@@ -55,7 +54,7 @@ def _add_rows(
         e += 1
 
 
-@njit(**OPTIONS)
+@compiled(None)
 def _reach(carry: Any, back: Any, at: int, reached: Any) -> None:
     """What the carries of a layer mean for the spikes of the one below; by fours."""
     n = len(reached)
@@ -72,8 +71,8 @@ def _reach(carry: Any, back: Any, at: int, reached: Any) -> None:
                 reached[i] += va * a[i] + vb * b[i] + vc * c[i] + vd * d[i]
 
 
-@njit(**OPTIONS)
-def _fire(u: Any, threshold: Any, n: int, events: Any) -> int:
+@compiled(None)
+def _fire(u: Any, threshold: Any, n: int, events: Any) -> Any:
     """List the neurons that spike; without a branch."""
     found = np.int64(0)
     for i in range(n):
@@ -82,7 +81,7 @@ def _fire(u: Any, threshold: Any, n: int, events: Any) -> int:
     return found
 
 
-@njit(**OPTIONS)
+@compiled(None)
 def _back(carry: Any, beta: Any, given: Any, u: Any, form: Any, kind: int) -> None:
     """One step back in time for one layer; `form` is threshold, scale and gain."""
     th, scale, gain = form[0], form[1], form[2]
