@@ -37,19 +37,19 @@ def network(sizes: tuple[int, ...], seed: int, **neuron: Any) -> SpikingNetwork:
     return made
 
 
-def batch(steps: int, B: int, sizes: tuple[int, ...], seed: int) -> tuple[Tensor, Tensor]:
+def batch(steps: int, n_samples: int, sizes: tuple[int, ...], seed: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    inputs = torch.rand(steps, B, sizes[0], generator=generator, dtype=torch.float64)
+    inputs = torch.rand(steps, n_samples, sizes[0], generator=generator, dtype=torch.float64)
     inputs *= torch.rand(inputs.shape, generator=generator) < 0.4
-    return inputs, torch.randint(0, sizes[-1], (B,), generator=generator)
+    return inputs, torch.randint(0, sizes[-1], (n_samples,), generator=generator)
 
 
 def autograd(
-    made: SpikingNetwork, config: Training, inputs: Tensor, labels: Tensor, T: int
+    made: SpikingNetwork, config: Training, inputs: Tensor, labels: Tensor, n_steps: int
 ) -> tuple[Tensor, Tensor]:
     """Sets gradients; loss and counts."""
     made.zero_grad()
-    activity = made(inputs, T)
+    activity = made(inputs, n_steps)
     loss = build_loss(config)(activity, labels)
     loss.backward()  # type: ignore[no-untyped-call]
     return loss.detach(), activity.counts.detach()
@@ -67,8 +67,8 @@ def autograd(
 )
 def test_loss_counts_and_gradients_equal_those_of_autograd(
     sizes: tuple[int, ...],
-    T: int,
-    B: int,
+    n_steps: int,
+    n_samples: int,
     loss: dict[str, Any],
     gradient: str,
     choices: tuple[bool, bool, bool],
@@ -83,11 +83,11 @@ def test_loss_counts_and_gradients_equal_those_of_autograd(
         threshold=0.7,
         spike_gradient={"name": gradient},
     )
-    inputs, labels = batch(1 if constant else T, B, sizes, seed)
+    inputs, labels = batch(1 if constant else n_steps, n_samples, sizes, seed)
     config = Training.model_validate({"loss": loss})
-    value, counts = autograd(made, config, inputs, labels, T)
+    value, counts = autograd(made, config, inputs, labels, n_steps)
     expected = {name: p.grad.clone() for name, p in made.named_parameters() if p.grad is not None}
-    told = FusedGradients(made, config, T)(SparseFrames.of(inputs), labels)
+    told = FusedGradients(made, config, n_steps)(SparseFrames.of(inputs), labels)
     assert told.loss == pytest.approx(float(value), abs=1e-10)
     assert torch.equal(told.counts, counts)
     for name, parameter in made.named_parameters():
