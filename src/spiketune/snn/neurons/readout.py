@@ -1,6 +1,6 @@
 """Leaky integrator: a neuron that never spikes, for a readout of its membrane.
 
-    U[t] = beta * U[t-1] + I[t]
+U[t] = beta * U[t-1] + I[t]
 """
 
 from __future__ import annotations

@@ -19,6 +19,16 @@ from spiketune.snn.neurons.arguments import as_given, as_pack, decay_per_neuron,
 from spiketune.snn.spike_gradients import SpikeGradient
 
 
+def _products(rows: Tensor, matrices: Tensor, out: Tensor) -> Tensor:
+    """Matrix products of each network; on a CPU one by one, as batched ones round differently
+    with the number of networks."""
+    if rows.device.type != "cpu":
+        return torch.bmm(rows, matrices, out=out)
+    for one, matrix, into in zip(rows, matrices, out, strict=True):
+        torch.mm(one, matrix, out=into)
+    return out
+
+
 class _RecurrentLifOverTime(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -37,6 +47,7 @@ class _RecurrentLifOverTime(torch.autograd.Function):
         spikes = torch.empty_like(membrane)
         transposed, each = weight.transpose(1, 2), currents.expand(-1, steps, -1, -1).unbind(1)
         decay, height = beta.unsqueeze(1), threshold.unsqueeze(1)
+        product = currents.new_empty((G, B, N))
         for t in range(steps):
             u, s = membrane[t], spikes[t]
             if t == 0:
@@ -49,7 +60,7 @@ class _RecurrentLifOverTime(torch.autograd.Function):
                 u.add_(each[t])
                 if reset == "subtract":
                     u.sub_(spiked * height)
-                u.baddbmm_(spiked, transposed)
+                u.add_(_products(spiked, transposed, product))
             torch.gt(u, height, out=s)
         ctx.save_for_backward(spikes, membrane, weight, beta, threshold)
         ctx.gradient, ctx.reset, ctx.summed = gradient, reset, given != steps
@@ -70,7 +81,7 @@ class _RecurrentLifOverTime(torch.autograd.Function):
         for t in range(steps - 1, -1, -1):
             g = grad[t]
             if t < steps - 1:
-                torch.bmm(grad[t + 1], weight, out=of_spikes)
+                _products(grad[t + 1], weight, of_spikes)
                 if spikes_grad is not None:
                     of_spikes.add_(spikes_grad[:, t])
                 g.mul_(of_spikes)
@@ -85,12 +96,13 @@ class _RecurrentLifOverTime(torch.autograd.Function):
         later, weight_grad, beta_grad = grad[1:], None, None
         if ctx.needs_input_grad[1]:
             rows = later.transpose(0, 1).reshape(G, -1, N).transpose(1, 2)
-            weight_grad = torch.bmm(rows, spikes[:-1].transpose(0, 1).reshape(G, -1, N))
+            sent = spikes[:-1].transpose(0, 1).reshape(G, -1, N)
+            weight_grad = _products(rows, sent, torch.empty_like(weight))
         if ctx.needs_input_grad[2]:
             before = membrane[:-1]
             if ctx.reset == "zero":
                 before = before.masked_fill(spikes[:-1] > 0, 0.0)
-            beta_grad = (later * before).sum(dim=(0, 2))
+            beta_grad = (later * before).sum(dim=0).sum(dim=1)
         in_pack = grad.transpose(0, 1)
         currents_grad = in_pack.sum(dim=1, keepdim=True) if ctx.summed else in_pack
         return currents_grad, weight_grad, beta_grad, None, None, None, None

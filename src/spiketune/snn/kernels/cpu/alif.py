@@ -74,10 +74,7 @@ def _forward(currents: Any, parameters: Any, spikes: Any, membrane: Any, w: Any)
 
 
 @compiled(
-    [
-        f"void({t}[:,:,::1], {t}[:,:,::1], {t}[:,:,::1], {t}[:,:,::1], {t}[::1])"
-        for t in _TYPES
-    ]
+    [f"void({t}[:,:,::1], {t}[:,:,::1], {t}[:,:,::1], {t}[:,:,::1], {t}[::1])" for t in _TYPES]
 )
 def _distances(spikes: Any, membrane: Any, parameters: Any, distances: Any, w: Any) -> None:
     """Membrane minus threshold and refractory state, for derivatives that no loop knows."""
