@@ -235,10 +235,9 @@ def test_neither_refractory_nor_adaptive_it_is_leaky_integrate_and_fire_without_
     currents = draw(20, 3, 4)
     spikes, membrane = alif(currents, parameters, ATan())
     before = torch.zeros(3, 4, dtype=torch.float64)
+    beta = torch.tensor(0.8, dtype=torch.float64)
     for t in range(20):
-        _, before = lif_step(
-            currents[t], before, torch.tensor(0.8, dtype=torch.float64), 1e9, ATan()
-        )
+        _, before = lif_step(currents[t], before, beta, 1e9, ATan())
         torch.testing.assert_close(membrane[t], before, rtol=0, atol=1e-12)
     assert torch.equal(spikes, (membrane >= 0.7).double())
 

@@ -19,16 +19,6 @@ from spiketune.snn.neurons.arguments import as_given, as_pack, decay_per_neuron,
 from spiketune.snn.spike_gradients import SpikeGradient
 
 
-def _products(rows: Tensor, matrices: Tensor, out: Tensor) -> Tensor:
-    """Matrix products of each network; on a CPU one by one, as batched ones round differently
-    with the number of networks."""
-    if rows.device.type != "cpu":
-        return torch.bmm(rows, matrices, out=out)
-    for one, matrix, into in zip(rows, matrices, out, strict=True):
-        torch.mm(one, matrix, out=into)
-    return out
-
-
 class _RecurrentLifOverTime(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -47,7 +37,6 @@ class _RecurrentLifOverTime(torch.autograd.Function):
         spikes = torch.empty_like(membrane)
         transposed, each = weight.transpose(1, 2), currents.expand(-1, steps, -1, -1).unbind(1)
         decay, height = beta.unsqueeze(1), threshold.unsqueeze(1)
-        product = currents.new_empty((G, B, N))
         for t in range(steps):
             u, s = membrane[t], spikes[t]
             if t == 0:
@@ -60,7 +49,7 @@ class _RecurrentLifOverTime(torch.autograd.Function):
                 u.add_(each[t])
                 if reset == "subtract":
                     u.sub_(spiked * height)
-                u.add_(_products(spiked, transposed, product))
+                u.baddbmm_(spiked, transposed)
             torch.gt(u, height, out=s)
         ctx.save_for_backward(spikes, membrane, weight, beta, threshold)
         ctx.gradient, ctx.reset, ctx.summed = gradient, reset, given != steps
@@ -81,7 +70,7 @@ class _RecurrentLifOverTime(torch.autograd.Function):
         for t in range(steps - 1, -1, -1):
             g = grad[t]
             if t < steps - 1:
-                _products(grad[t + 1], weight, of_spikes)
+                torch.bmm(grad[t + 1], weight, out=of_spikes)
                 if spikes_grad is not None:
                     of_spikes.add_(spikes_grad[:, t])
                 g.mul_(of_spikes)
@@ -97,7 +86,7 @@ class _RecurrentLifOverTime(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             rows = later.transpose(0, 1).reshape(G, -1, N).transpose(1, 2)
             sent = spikes[:-1].transpose(0, 1).reshape(G, -1, N)
-            weight_grad = _products(rows, sent, torch.empty_like(weight))
+            weight_grad = torch.bmm(rows, sent)
         if ctx.needs_input_grad[2]:
             before = membrane[:-1]
             if ctx.reset == "zero":
@@ -139,6 +128,23 @@ def recurrent_lif(
     """
     packed, steps = as_pack(currents, steps)
     G, _, _, N = packed.shape
+    if G > 1 and packed.device.type == "cpu":
+        # One by one: how a product rounds depends on where its matrices lie in memory.
+        weights = recurrent_weight.expand(G, N, N)
+        betas, thresholds = (per_neuron(value, packed) for value in (beta, threshold))
+        alone = [
+            recurrent_lif(
+                packed[g],
+                weights[g].clone(),
+                betas[g],
+                thresholds[g],
+                gradient,
+                reset=reset,
+                steps=steps,
+            )
+            for g in range(G)
+        ]
+        return torch.stack([s for s, _ in alone]), torch.stack([u for _, u in alone])
     outputs = _RecurrentLifOverTime.apply(  # type: ignore[no-untyped-call]
         packed,
         recurrent_weight.to(packed.dtype).expand(G, N, N),
