@@ -13,8 +13,9 @@ from torch import Tensor
 from spiketune.config.training import TrainingTrial
 from spiketune.errors import TrialError
 from spiketune.snn.networks import Activity
+from spiketune.training.epochs import Outcome
 from spiketune.training.losses import LossFunction
-from spiketune.training.trainer import Outcome, Trainer
+from spiketune.training.trainer import Trainer
 
 from .sections import splits, trial
 

@@ -99,4 +99,4 @@ class SpikingNetwork(nn.Module):
 
 def n_parameters(network: nn.Module) -> int:
     """Number of learned values."""
-    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    return sum(parameter.numel() for parameter in network.parameters())
