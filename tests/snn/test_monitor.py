@@ -184,6 +184,21 @@ def test_training_counts_silent_samples_until_too_many_are(counted: tuple[nn.Mod
     assert (watch.silent, watch.silence) == (True, pytest.approx(1 - 2 / 6 - 0.3))
 
 
+def test_training_goes_through_batches_until_too_many_were_silent(
+    counted: tuple[nn.Module, Any],
+) -> None:
+    model, run = counted
+    watch = spiketune.monitor(model, share=0.3, n_train=6)
+    n_run = 0
+    for _ in range(3):  # epochs
+        for batch in watch.until_silent([INPUTS] * 3):
+            run(model, batch)
+            n_run += 1
+    assert n_run == 2
+    run(model, INPUTS)  # what comes after the stop changes the constraint no more
+    assert watch.silence == pytest.approx(1 - 2 / 6 - 0.3)
+
+
 def test_the_mode_may_change_between_any_two_batches(counted: tuple[nn.Module, Any]) -> None:
     model, run = counted
     watch = spiketune.monitor(model, share=0.9, n_train=4)
@@ -530,13 +545,15 @@ def test_gradients_pass_a_watched_model_unchanged(watched: Monitor) -> None:
 
 
 def test_measurements_equal_those_of_a_training_by_configuration(snntorch: ModuleType) -> None:
+    from snntorch import utils
+
     config = trial(dataset={"encoding": "constant", "steps": 8}, silence={"min_spikes": 3})
     network = SpikingNetwork(layer_shapes(config.network, 4, 2), seed=3)
     data = on_device(points(300, 2), torch.device("cpu"), config.dataset)
     hidden, out = network.layers
     with torch.no_grad():
-        hidden.weight.mul_(2.0)  # so that some samples are silent and some are not
-        out.weight.mul_(2.0)
+        hidden.weight.mul_(4.0)  # so that some samples are silent and some are not
+        out.weight.mul_(6.0)
     expected = evaluate(network, data, config, study_seed=0)
     fc1, fc2 = nn.Linear(4, 24), nn.Linear(24, 2)
     for ours, theirs in ((hidden, fc1), (out, fc2)):
@@ -546,7 +563,7 @@ def test_measurements_equal_those_of_a_training_by_configuration(snntorch: Modul
     watch = spiketune.monitor(model, min_spikes=3)
     for which in torch.arange(300).split(64):
         inputs, _ = data.batch(which, torch.Generator())
-        snntorch.utils.reset(model)
+        utils.reset(model)
         for _ in range(8):
             model(inputs[0])
     found = watch.metrics()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Protocol, final
+from typing import Any, Literal, Protocol, TypeVar, final
 
 from torch import nn
 
@@ -19,6 +19,8 @@ from spiketune.snn.monitoring.layers import WatchedLayer
 from spiketune.snn.monitoring.output import OutputSearch
 from spiketune.snn.monitoring.selection import LayerReferences, select_layers, unwrapped
 from spiketune.snn.monitoring.synapses import Synapses, synapses_of, uncounted
+
+Batch = TypeVar("Batch")
 
 _log = logging.getLogger(__name__)
 
@@ -131,7 +133,7 @@ class Monitor:
             self._epoch = EpochCount(n_train, share, SampleCount(min_spikes))
         self._measurement, self._min_spikes = empty(min_spikes), min_spikes
         self._over = False  # the next call in evaluation mode opens another measurement
-        self._trained = self._forced = self._running = False
+        self._trained = self._stopped = self._forced = self._running = False
         self._n_calls = self._call = 0
         self._before = (self._epoch, self._measurement, self._over)
         self._uncounted: tuple[str, ...] = ()
@@ -151,12 +153,30 @@ class Monitor:
     def silent(self) -> bool:
         """Whether more than `share` of an epoch's training samples were silent: stop.
 
-        Stays true once it is. Waits for the device.
+        Stays true once it is, and later training samples are counted no more. Waits for the
+        device.
 
         Raises:
             InputError: If there is no rule.
         """
-        return self._rule("silent").stops()
+        self._stopped = self._stopped or self._rule("silent").stops()
+        return self._stopped
+
+    def until_silent(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches of an epoch, until `silent` is true: none from then on.
+
+        Args:
+            batches: A data loader, or any other batches.
+
+        Raises:
+            InputError: If there is no rule.
+        """
+        if self.silent:
+            return
+        for batch in batches:
+            yield batch
+            if self.silent:
+                return
 
     @property
     def silence(self) -> float | None:
@@ -291,7 +311,7 @@ class Monitor:
             self._measurement = self._measurement.with_samples(
                 layer.name, counts, n_steps, starts=starts
             )
-        elif self._epoch is not None:
+        elif self._epoch is not None and not self._stopped:
             self._trained = True
             self._epoch = self._epoch.adding(layer.name, counts, n_steps, starts=starts)
 
@@ -374,7 +394,7 @@ class Monitor:
         self._trial.note(firing_rates=self.firing_rates())
         if self._epoch is not None and self._trained:
             self._trial.set_constraint("silence", self._epoch.constraint())
-            if self._epoch.stops():
+            if self.silent:
                 self._trial.end("silent")
 
 
