@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 import spiketune
+from spiketune.config.architecture import plan_layers
 from spiketune.errors import InputError, UnknownNameError
 from spiketune.snn.monitor import Monitor
-from spiketune.snn.networks import SpikingNetwork, layer_shapes
+from spiketune.snn.networks import SpikingNetwork
 from spiketune.training.batches import on_device
 from spiketune.training.evaluation import evaluate
 from tests.training.sections import points, trial
@@ -548,9 +549,9 @@ def test_measurements_equal_those_of_a_training_by_configuration(snntorch: Modul
     from snntorch import utils
 
     config = trial(dataset={"encoding": "constant", "steps": 8}, silence={"min_spikes": 3})
-    network = SpikingNetwork(layer_shapes(config.network, 4, 2), seed=3)
+    network = SpikingNetwork(plan_layers(config.network, (4,), 2), seed=3)
     data = on_device(points(300, 2), torch.device("cpu"), config.dataset)
-    hidden, out = network.layers
+    hidden, out = (layer.synapses for layer in network.layers)
     with torch.no_grad():
         hidden.weight.mul_(4.0)  # so that some samples are silent and some are not
         out.weight.mul_(6.0)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+from torch.nn.functional import conv2d
 
 
 def effective_operations(input_counts: Tensor, weight: Tensor) -> int:
@@ -29,6 +29,24 @@ def effective_operations(input_counts: Tensor, weight: Tensor) -> int:
     """
     fan_out = weight.count_nonzero(dim=0)
     return int((input_counts.long() * fan_out).sum())
+
+
+def conv2d_operations(
+    input_counts: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]
+) -> int:
+    """Number of operations of one convolution.
+
+    Args:
+        input_counts: How often each input was not zero, over samples and time steps, (C, H, W).
+        weight: (C_out, C, kernel height, kernel width).
+        stride: Height and width.
+        padding: Height and width, zeros on every side.
+
+    Returns:
+        Sum over the inputs of count times number of weights, not zero, that meet it.
+    """
+    used = (weight != 0).double()
+    return int(conv2d(input_counts.double().unsqueeze(0), used, None, stride, padding).sum())
 
 
 def activation_sparsity(n_spikes: int, n_possible: int) -> float:
@@ -47,7 +65,10 @@ def fan_out(
     """Number of weights that are not zero which each input of a linear map meets.
 
     With all weights that are not zero set to one, this is the derivative of the sum of the
-    outputs: inputs at a border that a kernel reaches less often count less.
+    outputs: inputs at a border, which a kernel reaches less often, count less.
+
+    Times how often each input was not zero, summed, this is the effective operations of the
+    layer, without leaving the device.
 
     Args:
         connect: The map without its bias, of inputs (1, ...) and a weight.
@@ -67,33 +88,3 @@ def fan_out(
         present = (weight.detach() != 0).to(inputs.dtype)
         (met,) = torch.autograd.grad(connect(inputs, present).sum(), inputs)
     return met.squeeze(0).round().long()
-
-
-def conv2d_fan_out(
-    weight: Tensor,
-    input_shape: Sequence[int],
-    *,
-    stride: int | tuple[int, int] = 1,
-    padding: str | int | tuple[int, int] = 0,
-    dilation: int | tuple[int, int] = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Number of weights that are not zero which each input of a convolution meets.
-
-    Args:
-        weight: (C_out, C_in / groups, kernel height, kernel width).
-        input_shape: (C_in, H, W).
-        stride: As of `torch.nn.functional.conv2d`, like the rest.
-        padding: Zeros around the input.
-        dilation: Distance between the inputs of a kernel.
-        groups: Blocks of channels.
-
-    Returns:
-        Whole numbers, (C_in, H, W). Times how often each input was not zero, summed: the
-        effective operations of the layer.
-    """
-
-    def connect(inputs: Tensor, present: Tensor) -> Tensor:
-        return functional.conv2d(inputs, present, None, stride, padding, dilation, groups)
-
-    return fan_out(connect, weight, input_shape)

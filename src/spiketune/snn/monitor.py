@@ -18,7 +18,7 @@ from spiketune.snn.monitoring.hooks import Hook
 from spiketune.snn.monitoring.layers import WatchedLayer
 from spiketune.snn.monitoring.output import OutputSearch
 from spiketune.snn.monitoring.selection import LayerReferences, select_layers, unwrapped
-from spiketune.snn.monitoring.synapses import Synapses, synapses_of, uncounted
+from spiketune.snn.monitoring.weights import WatchedWeight, uncounted, weights_of
 
 Batch = TypeVar("Batch")
 
@@ -260,9 +260,9 @@ class Monitor:
         known = {layer.module for layer in self._layers}
         n_weights = 0
         for module in self._model.modules():
-            for synapses in synapses_of(module):
+            for weight in weights_of(module):
                 known.add(module)
-                use = partial(self._weight_used, n_weights, synapses)
+                use = partial(self._weight_used, n_weights, weight)
                 yield module.register_forward_hook(Hook(use), with_kwargs=True)
                 n_weights += 1
         self._uncounted = tuple(uncounted(self._model, known))
@@ -317,17 +317,17 @@ class Monitor:
 
     def _weight_used(
         self,
-        weight: int,
-        synapses: Synapses,
+        number: int,
+        weight: WatchedWeight,
         module: nn.Module,
         args: Any,
         kwargs: Mapping[str, Any],
         output: Any,
     ) -> None:
         if self._validates():
-            used = synapses.operations(args, kwargs, output)
+            used = weight.operations(args, kwargs, output)
             if used is not None:
-                self._measurement = self._measurement.with_operations(weight, used)
+                self._measurement = self._measurement.with_operations(number, used)
 
     def _validates(self) -> bool:
         """Whether the call that runs is to be measured; opens a new measurement if it is due."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from spiketune.metrics.energy import activation_sparsity
 from spiketune.snn.monitoring.batches import SampleCount
-from spiketune.snn.monitoring.synapses import Operations
+from spiketune.snn.monitoring.weights import Operations
 
 
 @dataclass(frozen=True, slots=True)

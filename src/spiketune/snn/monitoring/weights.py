@@ -45,7 +45,7 @@ class Operations:
 
 
 @final
-class Synapses:
+class WatchedWeight:
     """The weight of a module and what goes into it.
 
     Args:
@@ -66,7 +66,7 @@ class Synapses:
     ) -> None:
         self._module, self._weight, self._n_axes = module, weight, n_axes
         self._source, self._connect = source, connect
-        self._fan_out: tuple[object, Tensor] | None = None
+        self._fan_out: tuple[object, Tensor, Tensor] | None = None
 
     def operations(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
@@ -85,25 +85,26 @@ class Synapses:
         return Operations((counts * self._met_by(shape)).sum(), analogue)
 
     def _met_by(self, shape: torch.Size) -> Tensor:
-        weight: Tensor = getattr(self._module, self._weight)
+        weight: Tensor = getattr(self._module, self._weight).detach()
         version = None if weight.is_inference() else weight._version
         key = (weight.data_ptr(), version, weight.dtype, shape)
         if version is None or self._fan_out is None or self._fan_out[0] != key:
             if self._connect is None:
-                found = weight.detach().count_nonzero(dim=0)
+                found = weight.count_nonzero(dim=0)
             else:
                 found = fan_out(self._connect, weight, shape)
-            self._fan_out = (key, found)
+            # The weight is kept, lest another takes its place in memory and looks the same.
+            self._fan_out = (key, found, weight)
         return self._fan_out[1]
 
 
-def synapses_of(module: nn.Module) -> list[Synapses]:
+def weights_of(module: nn.Module) -> list[WatchedWeight]:
     """The weights of a module whose use can be counted; those of its children aside."""
     if _unchanged(module, nn.Linear):
-        return [Synapses(module, "weight", 1, _first_input)]
+        return [WatchedWeight(module, "weight", 1, _first_input)]
     for convolution, n_axes in _CONVOLUTIONS:
         if _unchanged(module, convolution):
-            return [Synapses(module, "weight", n_axes, _first_input, _Convolution(module))]
+            return [WatchedWeight(module, "weight", n_axes, _first_input, _Convolution(module))]
     norse = class_names(module, _NORSE)
     if "SNNRecurrentCell" in norse:
         return _recurrent(module, _spikes_before)
@@ -155,10 +156,10 @@ def _first_input(args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) 
     return next(tensors_in([args, kwargs]), None)
 
 
-def _recurrent(module: nn.Module, spikes: Source) -> list[Synapses]:
+def _recurrent(module: nn.Module, spikes: Source) -> list[WatchedWeight]:
     return [
-        Synapses(module, "input_weights", 1, _first_input),
-        Synapses(module, "recurrent_weights", 1, spikes),
+        WatchedWeight(module, "input_weights", 1, _first_input),
+        WatchedWeight(module, "recurrent_weights", 1, spikes),
     ]
 
 

@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
-from spiketune.snn.monitoring.synapses import Operations, synapses_of, uncounted
+from spiketune.snn.monitoring.weights import Operations, uncounted, weights_of
 
 from .models import dense
 
 
 def operations(module: nn.Module, *args: Any, output: Any = None) -> Operations:
-    (synapses,) = synapses_of(module)
-    found = synapses.operations(args, {}, output)
+    (weight,) = weights_of(module)
+    found = weight.operations(args, {}, output)
     assert found is not None
     return found
 
@@ -33,15 +34,15 @@ def test_one_input_that_is_no_spike_makes_the_weight_analogue() -> None:
 
 def test_weights_that_change_are_counted_anew() -> None:
     layer = dense([[1.0, 1.0]])
-    (synapses,) = synapses_of(layer)
+    (weight,) = weights_of(layer)
     ones = (torch.ones(1, 2),)
-    assert int(synapses.operations(ones, {}, None).n) == 2  # type: ignore[union-attr]
+    assert int(weight.operations(ones, {}, None).n) == 2  # type: ignore[union-attr]
     with torch.no_grad():
         layer.weight[0, 0] = 0.0
-    assert int(synapses.operations(ones, {}, None).n) == 1  # type: ignore[union-attr]
+    assert int(weight.operations(ones, {}, None).n) == 1  # type: ignore[union-attr]
     layer.double()
     layer.weight.data = torch.zeros(1, 2)
-    assert int(synapses.operations(ones, {}, None).n) == 0  # type: ignore[union-attr]
+    assert int(weight.operations(ones, {}, None).n) == 0  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -78,19 +79,19 @@ def test_recurrent_weights_of_norse_are_used_by_the_spikes_before(norse: ModuleT
     }
     inputs = torch.tensor([[[1.0, 0.0]], [[1.0, 1.0]], [[0.0, 0.0]]] * 4)  # (T, B, N_in)
     cell, layer = norse.LIFRecurrentCell(2, 3, **weights), norse.LIFRecurrent(2, 3, **weights)
-    first, recurrent = synapses_of(cell)
+    first, recurrent = weights_of(cell)
     state, fed_back, by_step, previous = None, 0, [0, 0], torch.zeros(3)
     for step in inputs:
         spikes, new = cell(step, state)
         fed_back += int(previous @ torch.tensor([1.0, 1.0, 1.0]))  # each neuron feeds one other
-        for index, synapses in enumerate((first, recurrent)):
-            found = synapses.operations((step, state), {}, (spikes, new))
+        for index, weight in enumerate((first, recurrent)):
+            found = weight.operations((step, state), {}, (spikes, new))
             by_step[index] += 0 if found is None else int(found.n)
         state, previous = new, spikes[0].detach()
     assert by_step == [int(inputs.sum()) * 3, fed_back]
     assert fed_back > 0
     output = layer(inputs)
-    whole = [s.operations((inputs,), {}, output) for s in synapses_of(layer)]
+    whole = [s.operations((inputs,), {}, output) for s in weights_of(layer)]
     assert [int(found.n) for found in whole if found is not None] == by_step
 
 
@@ -101,7 +102,19 @@ def test_weights_applied_in_unknown_ways_are_named() -> None:
 
     model = nn.Sequential(nn.Linear(2, 2), Own(2, 2), nn.LayerNorm([2, 2]), nn.BatchNorm1d(2))
     model.register_parameter("extra", nn.Parameter(torch.zeros(2, 2)))
-    assert synapses_of(model[1]) == []
+    assert weights_of(model[1]) == []
     assert list(uncounted(model, {model[0]})) == ["the model itself (Sequential)", "1 (Own)"]
     parametrized = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
     assert list(uncounted(parametrized, {parametrized})) == []
+
+
+def test_weights_that_are_made_anew_for_every_call_are_counted_anew() -> None:
+    layer = dense([[1.0, 1.0, 1.0]])
+    (weight,) = weights_of(layer)
+    prune.custom_from_mask(layer, "weight", torch.ones(1, 3))
+    for mask, expected in (([1.0, 1.0, 1.0], 3), ([1.0, 0.0, 0.0], 1), ([1.0, 1.0, 0.0], 2)):
+        layer.weight_mask = torch.tensor([mask])
+        layer(torch.ones(1, 3))
+        found = weight.operations((torch.ones(1, 3),), {}, None)
+        assert found is not None
+        assert int(found.n) == expected
