@@ -50,3 +50,14 @@ def test_five_new_lines_are_enough() -> None:
     for example in EXAMPLES:
         lines = example.read_text(encoding="utf-8").splitlines()
         assert sum(line.endswith("# new") for line in lines) == 5
+
+
+def test_the_documentation_shows_the_lines_of_the_example() -> None:
+    page = (ROOT / "docs" / "own-model.md").read_text(encoding="utf-8")
+    example = (ROOT / "examples" / "snntorch_digits.py").read_text(encoding="utf-8")
+    code = {line.partition("  #")[0].rstrip() for line in example.splitlines()}
+    shown = page.partition("```diff\n")[2].partition("```")[0].splitlines()
+    assert len(shown) > 20
+    for line in shown:
+        if line[0] != "-" and line.strip() != "...":
+            assert line[1:] in code

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import spiketune
 from spiketune.config.architecture import plan_layers
@@ -573,3 +574,25 @@ def test_measurements_equal_those_of_a_training_by_configuration(snntorch: Modul
     rates = dict(zip(("1", "3"), expected.firing_rates.values(), strict=True))
     assert watch.firing_rates() == pytest.approx(rates)
     assert 0.0 < found["silent_share"] < 1.0
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses every operation that brings a number to the host."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert "_local_scalar_dense" not in str(func), "the host waits for the device"
+        return func(*args, **(kwargs or {}))
+
+
+def test_nothing_waits_for_the_device_before_a_number_is_read(
+    counted: tuple[nn.Module, Any],
+) -> None:
+    model, run = counted
+    watch = spiketune.monitor(model, share=0.9, n_train=3)
+    with NoWaiting():
+        for mode in (True, False):
+            for _ in range(3):  # over the end of an epoch, too
+                run(model.train(mode), INPUTS)
+    with pytest.raises(AssertionError, match="the host waits"), NoWaiting():
+        _ = watch.silent
+    assert watch.metrics() == pytest.approx(BY_HAND)
