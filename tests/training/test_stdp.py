@@ -28,7 +28,7 @@ def trial(**changes: Any) -> TrainingTrial:
     }  # fmt: skip
     return TrainingTrial.model_validate(
         {
-            "dataset": {"name": "made", "encoding": "poisson", "steps": 60},
+            "dataset": {"name": "made", "encoding": "rate", "steps": 60},
             "training": {"epochs": 3, **changes.pop("training", {})},
             "network": {**network, **changes.pop("network", {})},
             **changes,
@@ -41,7 +41,7 @@ def stripes(n: int, seed: int) -> Labelled:
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, n)
     bright = np.arange(30) // 10 == labels[:, None]
-    inputs = np.where(bright, rng.uniform(0.3, 0.9, (n, 30)), 0.0).astype(np.float32)
+    inputs = np.where(bright, rng.uniform(0.15, 0.45, (n, 30)), 0.0).astype(np.float32)
     return Labelled(inputs, labels)
 
 

@@ -108,7 +108,8 @@ class StdpTrainer(EpochTraining):
                 return None
             inputs, _ = self._train.batch(which, encoding)
             for first in range(0, len(which), self._batch_size):
-                response = self.network.learn(inputs[:, first : first + self._batch_size])
+                together = slice(first, first + self._batch_size)
+                response = self.network.learn(inputs, together)
                 per_sample = response.counts.sum(axis=1)
                 silent = int((per_sample < self._min_spikes).sum())
                 silence = silence.after(silent=silent, batch=len(per_sample))
