@@ -13,10 +13,11 @@ from spiketune.config.training import TrainingTrial
 from spiketune.data.splits import Labelled, Splits
 from spiketune.errors import ConfigError
 from spiketune.training.batches import on_device
+from spiketune.training.epochs import Outcome
 from spiketune.training.kinds import build_trainer
 from spiketune.training.saved import load_network, save_network
 from spiketune.training.stdp import StdpTrainer, batch_size, evaluate
-from spiketune.training.trainer import Outcome, Trainer
+from spiketune.training.trainer import Trainer
 
 from . import sections
 

@@ -11,6 +11,7 @@ algorithms and systems", arXiv:2304.04640.
 from __future__ import annotations
 
 from torch import Tensor
+from torch.nn.functional import conv2d
 
 
 def effective_operations(input_counts: Tensor, weight: Tensor) -> int:
@@ -25,6 +26,24 @@ def effective_operations(input_counts: Tensor, weight: Tensor) -> int:
     """
     fan_out = weight.count_nonzero(dim=0)
     return int((input_counts.long() * fan_out).sum())
+
+
+def conv2d_operations(
+    input_counts: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]
+) -> int:
+    """Number of operations of one convolution.
+
+    Args:
+        input_counts: How often each input was not zero, over samples and time steps, (C, H, W).
+        weight: (C_out, C, kernel height, kernel width).
+        stride: Height and width.
+        padding: Height and width, zeros on every side.
+
+    Returns:
+        Sum over the inputs of count times number of weights, not zero, that meet it.
+    """
+    used = (weight != 0).double()
+    return int(conv2d(input_counts.double().unsqueeze(0), used, None, stride, padding).sum())
 
 
 def activation_sparsity(n_spikes: int, n_possible: int) -> float:

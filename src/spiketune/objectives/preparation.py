@@ -49,6 +49,13 @@ def prepare(sections: Iterable[Mapping[str, Any]], base_folder: str) -> None:
             registry.prepare(dataset)
 
 
+def sample_shape(dataset: Dataset) -> tuple[int, ...]:
+    """Shape of a sample at one time step: (N,), or (C, H, W) of pictures."""
+    from spiketune.data.registry import load
+
+    return load(dataset).train.input_shape
+
+
 def _check_spikes(config: TrainingTrial) -> None:
     """Refuse currents as input of a network that learns by spikes; recordings are spikes."""
     if not isinstance(config.network, Stdp) or config.dataset.encoding != "constant":

@@ -20,6 +20,7 @@ from spiketune.errors import TrialError
 from spiketune.objectives.trial import Preempted, Trial
 from spiketune.snn.kernels import cpu as _compiled_before_the_fork  # noqa: F401
 from spiketune.training.kinds import build_trainer, evaluate_trained
+from spiketune.training.memory import keep_freed_memory
 from spiketune.training.progress import Metrics
 from spiketune.training.saved import save_network
 
@@ -53,6 +54,7 @@ def train(trial: Trial) -> Mapping[str, float]:
         DeviceError: If the device is not there.
     """
     config = checked_section(trial.section)
+    keep_freed_memory()
     started_s = time.perf_counter()
     splits = load(config.dataset)
 
@@ -127,6 +129,7 @@ def train_and_test(
     """
     check_permit(permit)
     config = checked_section(section)
+    keep_freed_memory()
     with _memory_errors_named():
         trainer = build_trainer(
             config, load(config.dataset), seed=seed, study_seed=study_seed, on_epoch=on_epoch

@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
-from spiketune.config.training import SpikeGradient as SpikeGradientConfig
+from spiketune.config.network import SpikeGradient as SpikeGradientConfig
 
 
 class SimpleForm(NamedTuple):

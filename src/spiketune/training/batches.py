@@ -21,20 +21,25 @@ class Samples(ABC):
 
     Attributes:
         labels: Class of each sample, (n,).
-        n_inputs: Input neurons N.
+        input_shape: Shape of a sample at one time step: (N,), or (C, H, W) of pictures.
         steps: Time steps T.
         constant: Whether an input is the same at every step, and given once.
         analogue: Whether inputs are other numbers than zeros and ones.
     """
 
     labels: Tensor
-    n_inputs: int
+    input_shape: tuple[int, ...]
     steps: int
     constant: bool
     analogue: bool
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def n_inputs(self) -> int:
+        """Input neurons N."""
+        return math.prod(self.input_shape)
 
     @abstractmethod
     def batch(self, which: Tensor | slice, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -74,7 +79,7 @@ class EncodedSamples(Samples):
         self._full_scale, self._encoding = data.full_scale, config.encoding
         self._max_rate = (config.max_rate_hz or MAX_RATE_HZ) * (config.dt_ms or 1.0) / 1000
         self.labels = torch.as_tensor(data.labels).to(device)
-        self.n_inputs = self._inputs.shape[1]
+        self.input_shape = data.input_shape
         self.steps = config.steps
         self.constant = self.analogue = config.encoding == "constant"
 
@@ -107,7 +112,7 @@ class RecordedSamples(Samples):
         self._events, self._device = events, device
         self._binning = Binning.configured(config, events)
         self.labels = torch.as_tensor(data.labels).to(device)
-        self.n_inputs = math.prod(events.frame_shape)
+        self.input_shape = data.input_shape
         self.steps = self._binning.steps
         self.constant, self.analogue = False, self._binning.counted
 

@@ -6,32 +6,49 @@ checkpoint holds is the network, whatever state its rule keeps, and a few counts
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, Literal, TypeAlias, final
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from spiketune.config.training import TrainingTrial
+from spiketune.seeding import child_seed
 from spiketune.snn.networks import n_parameters
 from spiketune.training import checkpoint as checkpoints
 from spiketune.training.checkpoint import Checkpoint
 from spiketune.training.evaluation import Evaluation
 from spiketune.training.progress import Metrics, Progress, StoppedBy
-from spiketune.training.stopping import SilenceCount
-from spiketune.training.trainer import (
-    CHECKPOINT_EVERY_S,
-    HowEnded,
-    Outcome,
-    training_fingerprint,
-)
+from spiketune.training.stopping import PatienceCount, SilenceCount
+
+# Writing takes milliseconds: at most about one in a hundred of the time is spent on it.
+CHECKPOINT_EVERY_S: Final = 1.0
 
 _log = logging.getLogger(__name__)
+
+HowEnded: TypeAlias = Literal["finished", "silent", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a training.
+
+    Attributes:
+        ended: `interrupted` means that the checkpoint holds the epochs done, and no more.
+        metrics: Of the last epoch, with `n_parameters` and `cost_s`; empty before the first.
+        progress: Where the training stands.
+    """
+
+    ended: HowEnded
+    metrics: Metrics
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +59,13 @@ class TrainedEpoch:
         metrics: `train_accuracy` and `train_loss`.
         silence: Silent samples.
         stopped_by: The rule that ended the epoch early, if one did.
+        patience: Batches without improvement, where that is counted.
     """
 
     metrics: Metrics
     silence: SilenceCount
     stopped_by: StoppedBy | None = None
+    patience: PatienceCount = field(default_factory=PatienceCount)
 
 
 class EpochTraining(ABC):
@@ -127,7 +146,11 @@ class EpochTraining(ABC):
 
     @final
     def run(self) -> Outcome:
-        """Train to the end, from where `resume` left off."""
+        """Train to the end, from where `resume` left off.
+
+        Raises:
+            TrialError: If the loss or a weight is not finite (kind `nan`).
+        """
         kept = self._take_checkpoint()
         while not self._over:
             started_s = time.perf_counter()
@@ -162,6 +185,7 @@ class EpochTraining(ABC):
             epochs_done=before.epochs_done + 1,
             history=(*before.history, metrics),
             firing_rates=found.firing_rates,
+            patience=trained.patience,
             silence=None if silence is None else trained.silence.constraint(silence),
             stopped_by=trained.stopped_by,
             train_s=before.train_s + trained_s,
@@ -177,6 +201,9 @@ class EpochTraining(ABC):
             metrics["cost_s"] = self._progress.cost_s
         return Outcome(ended, metrics, self._progress)
 
+    def _generator(self, purpose: str, epoch: int) -> Generator:
+        return Generator(self.device).manual_seed(child_seed(self._seed, purpose, epoch))
+
     def _facts(self) -> dict[str, Any]:
         fingerprint = training_fingerprint(self._config, self._seed, self._study_seed)
         return {"training": fingerprint, "progress": self._progress.to_facts()}
@@ -188,3 +215,12 @@ class EpochTraining(ABC):
         if checkpoint is not None and self._path is not None:
             checkpoints.save(self._path, checkpoint)
             self._written_s = self._progress.cost_s
+
+
+def training_fingerprint(config: TrainingTrial, seed: int, study_seed: int) -> str:
+    """Tells trainings apart; the same for more epochs, or on another device."""
+    section: Mapping[str, Any] = config.model_dump(
+        mode="json", exclude={"device": True, "training": {"epochs"}}
+    )
+    text = json.dumps([section, seed, study_seed], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

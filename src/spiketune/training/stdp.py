@@ -145,9 +145,6 @@ class StdpTrainer(EpochTraining):
     def _restore(self, tensors: Mapping[str, Tensor]) -> None:
         self.network.restore(tensors)
 
-    def _generator(self, purpose: str, epoch: int) -> Generator:
-        return Generator().manual_seed(child_seed(self._seed, purpose, epoch))
-
 
 def batch_size(config: TrainingTrial) -> int:
     """Samples presented side by side: 1 unless the configuration says otherwise."""
