@@ -84,6 +84,7 @@ def train(trial: Trial) -> Mapping[str, float]:
         epochs=progress.epochs_done,
         stopped_by=progress.stopped_by,
         device=trainer.device.type,
+        paths=dict(trainer.paths),
         torch=torch.__version__,
     )
     if outcome.ended == "interrupted":

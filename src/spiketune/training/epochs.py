@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, final
 
 import torch
@@ -82,10 +83,12 @@ class EpochTraining(ABC):
     Attributes:
         network: The network being trained.
         device: Where it is trained.
+        paths: Which ways through the code were chosen for it, where there is a choice.
     """
 
     network: nn.Module
     device: torch.device
+    paths: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,

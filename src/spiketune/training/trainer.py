@@ -18,12 +18,14 @@ from spiketune.metrics.activity import n_silent
 from spiketune.seeding import child_seed
 from spiketune.snn.networks import SpikingNetwork
 from spiketune.training import checkpoint as checkpoints
-from spiketune.training.batches import on_device
+from spiketune.training.batches import Samples, SparseSamples, on_device
 from spiketune.training.devices import resolve_device
 from spiketune.training.epochs import EpochTraining, TrainedEpoch
 from spiketune.training.evaluation import Evaluation, evaluate
+from spiketune.training.fused import FusedGradients
 from spiketune.training.losses import build_loss
 from spiketune.training.optimizers import build_optimizer, learning_rate, set_learning_rate
+from spiketune.training.paths import choose_paths
 from spiketune.training.progress import EpochTally, Metrics
 from spiketune.training.stopping import SilenceCount
 
@@ -62,12 +64,20 @@ class Trainer(EpochTraining):
             should_stop=should_stop,
         )
         self.device = resolve_device(config.device)
-        self._train = on_device(splits.train, self.device, config.dataset)
-        self._validation = on_device(splits.validation, self.device, config.dataset)
+        self._train: Samples = on_device(splits.train, self.device, config.dataset)
+        self._validation: Samples = on_device(splits.validation, self.device, config.dataset)
         plans = plan_layers(
             config.layered, self._train.input_shape, splits.n_classes, config.dataset.dt_ms
         )
         self.network = SpikingNetwork(plans, seed).to(self.device)
+        paths = choose_paths(self.network, self._train, config.training)
+        self.paths = paths.to_note()
+        if paths.input == "events":
+            self._train = SparseSamples(self._train)
+            self._validation = SparseSamples(self._validation)
+        self._fused: FusedGradients | None = None
+        if paths.step == "fused":
+            self._fused = FusedGradients(self.network, config.training, self._train.steps)
         self._optimizer = build_optimizer(config.training.optimizer, self.network)
         self._loss = build_loss(config.training)
         self._min_spikes = 1 if config.silence is None else config.silence.min_spikes
@@ -102,7 +112,11 @@ class Trainer(EpochTraining):
 
     def _train_batch(self, which: Tensor, encoding: Generator, dropout: Generator) -> Tensor:
         """One step of the optimiser; mean loss, correct and silent samples, (3,)."""
-        inputs, labels = self._train.batch(which, encoding)
+        inputs, labels = self._train.given(which, encoding)
+        if self._fused is not None:
+            told = self._fused(inputs, labels)
+            self._optimizer.step()
+            return told.summary(labels, self._min_spikes)
         activity = self.network(inputs, self._train.steps, dropout)
         loss = self._loss(activity, labels)
         self._optimizer.zero_grad(set_to_none=True)

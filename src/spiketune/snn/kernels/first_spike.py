@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,7 +43,7 @@ _BACKWARD: Final = [
 ]
 
 
-@numba.njit("float64(float64)", cache=True, nogil=True, error_model="numpy")
+@compiled(["float64(float64)"])
 def lambert_w(z: float) -> float:
     """The principal branch of W(z) e^W(z) = z, to machine precision; NaN below -1/e.
 

@@ -85,12 +85,13 @@ class _RecurrentLifOverTime(torch.autograd.Function):
         later, weight_grad, beta_grad = grad[1:], None, None
         if ctx.needs_input_grad[1]:
             rows = later.transpose(0, 1).reshape(G, -1, N).transpose(1, 2)
-            weight_grad = torch.bmm(rows, spikes[:-1].transpose(0, 1).reshape(G, -1, N))
+            sent = spikes[:-1].transpose(0, 1).reshape(G, -1, N)
+            weight_grad = torch.bmm(rows, sent)
         if ctx.needs_input_grad[2]:
             before = membrane[:-1]
             if ctx.reset == "zero":
                 before = before.masked_fill(spikes[:-1] > 0, 0.0)
-            beta_grad = (later * before).sum(dim=(0, 2))
+            beta_grad = (later * before).sum(dim=0).sum(dim=1)
         in_pack = grad.transpose(0, 1)
         currents_grad = in_pack.sum(dim=1, keepdim=True) if ctx.summed else in_pack
         return currents_grad, weight_grad, beta_grad, None, None, None, None
@@ -127,6 +128,23 @@ def recurrent_lif(
     """
     packed, steps = as_pack(currents, steps)
     G, _, _, N = packed.shape
+    if G > 1 and packed.device.type == "cpu":
+        # One by one: how a product rounds depends on where its matrices lie in memory.
+        weights = recurrent_weight.expand(G, N, N)
+        betas, thresholds = (per_neuron(value, packed) for value in (beta, threshold))
+        alone = [
+            recurrent_lif(
+                packed[g],
+                weights[g].clone(),
+                betas[g],
+                thresholds[g],
+                gradient,
+                reset=reset,
+                steps=steps,
+            )
+            for g in range(G)
+        ]
+        return torch.stack([s for s, _ in alone]), torch.stack([u for _, u in alone])
     outputs = _RecurrentLifOverTime.apply(  # type: ignore[no-untyped-call]
         packed,
         recurrent_weight.to(packed.dtype).expand(G, N, N),

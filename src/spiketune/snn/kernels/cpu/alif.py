@@ -263,7 +263,7 @@ def backward(
     repeats = _repeated(parameters, B)
     state = membrane.new_empty(_ROWS_BACKWARD * BLOCK).numpy()
     form, derivative = gradient.simple_form(), nothing
-    if form is None:
+    if form is None or form.kind not in KINDS:
         form = SimpleForm("given", 0.0, 0.0)
         if spikes_grad is not None:
             distances = torch.empty_like(membrane)

@@ -11,13 +11,20 @@ import numba
 _OPTIONS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy"}
 
 
-def compiled(signatures: list[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Compile at once, or load from the cache; without one where no folder can be written."""
+def compiled(
+    signatures: list[str] | None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Compile at once, or load from the cache; without one where no folder can be written.
 
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+    Without signatures a function is compiled as part of those that call it.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        result: Callable[..., Any]
         try:
-            return numba.njit(signatures, cache=True, **_OPTIONS)(function)
+            result = numba.njit(signatures, cache=signatures is not None, **_OPTIONS)(function)
         except RuntimeError:  # "no locator available": nowhere to keep the cache
-            return numba.njit(signatures, **_OPTIONS)(function)
+            result = numba.njit(signatures, **_OPTIONS)(function)
+        return result
 
     return decorate

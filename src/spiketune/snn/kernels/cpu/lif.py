@@ -180,7 +180,7 @@ def backward(
     G, T, B, N = membrane.shape
     nothing = membrane.new_empty((0, 0, 0, 0))
     form, derivative = gradient.simple_form(), nothing
-    if form is None:
+    if form is None or form.kind not in KINDS:
         form = SimpleForm("given", 0.0, 0.0)
         if spikes_grad is not None and threshold is not None:
             distance = membrane - threshold.view(G, 1, 1, N)

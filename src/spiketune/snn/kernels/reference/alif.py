@@ -48,6 +48,19 @@ def forward(currents: Tensor, parameters: Tensor, steps: int) -> tuple[Tensor, T
     return spikes, membrane
 
 
+def distances(spikes: Tensor, membrane: Tensor, parameters: Tensor) -> Tensor:
+    """Membrane minus threshold and refractory state at every step, (G, T, B, N)."""
+    _, _, ke, kr, rest, step = parameters.unsqueeze(2)
+    e, r = torch.zeros_like(membrane[:, :1].expand(2, -1, -1, -1, -1))[:, :, 0]
+    found = torch.empty_like(membrane)
+    for t in range(membrane.shape[1]):
+        e, r = ke * e, kr * r
+        torch.sub(membrane[:, t], rest + e + r, out=found[:, t])
+        r = r + 2.0 * (rest + e) * spikes[:, t]
+        e = e + step * spikes[:, t]
+    return found
+
+
 def backward(
     spikes_grad: Tensor | None,
     membrane_grad: Tensor | None,
