@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from spiketune.snn.kernels.events import Matrix, entries, multiply, transposed
-
 # Share of inputs that are not zero up to which their sum is faster than a matrix product: 3 to 5
 # times as fast at 2 %, 2.5 at 5 %, 1.5 at 10 %, no faster at 15 % (784-256 to 2312-512).
 MAX_DENSITY: Final = 0.1
@@ -43,6 +41,8 @@ class SparseFrames:
     @classmethod
     def of(cls, frames: Tensor) -> SparseFrames:
         """The entries of dense frames, (T, B, ...), on the CPU."""
+        from spiketune.snn.kernels.events import entries  # Numba, where there are events only
+
         T, B = frames.shape[:2]
         rows = frames.detach().reshape(T * B, -1).contiguous()
         return cls(*entries(rows.numpy()), (T, B, rows.shape[1]))
@@ -51,7 +51,7 @@ class SparseFrames:
         return self.shape[0]
 
     @property
-    def matrix(self) -> Matrix:
+    def matrix(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
         """The frames as a sparse matrix, (T * B, N_in)."""
         return self.starts, self.inputs, self.values
 
@@ -93,6 +93,8 @@ def input_path(inputs: Tensor) -> InputPath:
 class _EventLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, bias: Tensor | None, frames: SparseFrames) -> Tensor:
+        from spiketune.snn.kernels.events import multiply
+
         T, B, N_in = frames.shape
         starts, inputs, values = frames.matrix
         ctx.matrix = starts, inputs, values.astype(weight.numpy().dtype, copy=False)
@@ -105,6 +107,8 @@ class _EventLinear(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        from spiketune.snn.kernels.events import multiply, transposed
+
         rows = grad.flatten(0, 1).contiguous()
         weight_grad = bias_grad = None
         if ctx.needs_input_grad[0]:
