@@ -16,7 +16,7 @@ class Options:
         n_trials: How many trials the budget is, where nothing else tells how much is spent.
         n_startup_trials: Trials drawn by chance before the first model.
         n_feasible: Feasible trials after which the design gives way to the trust region; None
-            takes one per parameter, at most 20.
+            takes 5.
         n_candidates: Points an ask looks at.
         success_tolerance: Successes in a row that double the trust region.
         failure_tolerance: Failures in a row that halve it; None takes one per parameter, at

@@ -28,8 +28,9 @@ from spiketune.space import Space
 from spiketune.space.distributions import sampler_distribution
 
 _LOG: Final = logging.getLogger(__name__)
-_MOST_FEASIBLE: Final = 20  # that a design waits for
-_MOST_DESIGN: Final = 10  # trials per axis that a design lasts at most
+_FEASIBLE: Final = 5  # trials that a design waits for
+_MOST_DESIGN: Final = 3  # trials per axis that a design lasts at most
+_DESIGN_CANDIDATES: Final = 100  # few: the least of many draws of a young model lies in a corner
 _STARTUP_CANDIDATES: Final = 64  # more than one, for the requirements
 _SAY_AT: Final = 50  # trials without a feasible one, and again at each doubling
 
@@ -211,7 +212,7 @@ class CascboSampler(BaseSampler):
         pending, known = domain.features(pending_rows), np.vstack([history.rows, pending_rows])
         is_design = self._is_design(now, domain)
         if is_design and not now.region.index:
-            points = everywhere(domain, options.n_candidates, upper, rng)
+            points = everywhere(domain, _DESIGN_CANDIDATES, upper, rng)
             rows = _unlike(domain, points, known)
             broken = violation(models, history, domain.features(rows), pending, rng)
             return rows[int(np.argmin(broken))], asked  # the first of those that break nothing
@@ -232,7 +233,7 @@ class CascboSampler(BaseSampler):
 
     def _is_design(self, now: Progress, domain: Domain) -> bool:
         """Whether the region has too few feasible trials yet to be worked in."""
-        wanted = self._options.n_feasible or max(4, min(_MOST_FEASIBLE, domain.d))
+        wanted = self._options.n_feasible or _FEASIBLE
         if now.region.index:
             wanted = max(2, wanted // 2)
         return now.n_feasible < wanted and len(now.members) < _MOST_DESIGN * domain.d
