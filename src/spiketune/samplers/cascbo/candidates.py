@@ -65,3 +65,32 @@ def around(
     changed[none, rng.integers(d, size=len(none))] = True
     kept = np.where(choice, centre, np.minimum(centre, upper))
     return domain.snap(np.where(changed | inactive, points, kept))
+
+
+def recombined(
+    domain: Domain, elite: Array, length: float, n: int, upper: Array, rng: np.random.Generator
+) -> Array:
+    """Points that take each coordinate from one of two good points, (q, d).
+
+    They lie between the good points wherever these are, so that a model of the whole archive
+    can lead out of a box that has become small. One half is moved in a few coordinates too.
+
+    Args:
+        domain: The axes.
+        elite: Good points, best first, (k, d), NaN where inactive.
+        length: Side of the box that a moved coordinate stays in.
+        n: How many.
+        upper: Upper bound of each coordinate, (d,).
+        rng: Random numbers.
+    """
+    d = domain.d
+    parents = rng.integers(len(elite), size=(2, n))
+    first, second = elite[parents.min(axis=0)], elite[parents.max(axis=0)]
+    points = np.where(rng.random((n, d)) < rng.random((n, 1)), second, first)
+    random = domain.spread(rng.random((n, d)))
+    moved = np.where(domain.is_choice, random, points + length / 2 * rng.uniform(-1, 1, (n, d)))
+    few = np.where(domain.is_choice, _CHANGED_CHOICES, 1.0) * min(1.0, 2.0 / d)
+    mutate = (rng.random((n, d)) < few) & (np.arange(n) % 2 == 0)[:, None]
+    points = np.where(mutate & ~np.isnan(points), moved, points)
+    points = np.where(np.isnan(points), random, points)
+    return domain.snap(np.where(domain.is_choice, points, np.clip(points, 0.0, upper)))

@@ -8,6 +8,7 @@ m  objectives
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -18,8 +19,10 @@ from spiketune.samplers.cascbo.acquisition import (
     scores,
 )
 from spiketune.samplers.cascbo.history import History
-from spiketune.samplers.cascbo.kernel import Array, Ints
+from spiketune.samplers.cascbo.kernel import Array, Bools, Ints
 from spiketune.samplers.cascbo.models import Drawn, Models
+
+_ELITE: Final = 20  # observations that candidates are recombined from
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,21 @@ class Aim:
         reached = scalarised(gains, reference, direction)
         farthest = int(np.argmax(reached))
         return Aim(direction, reference, float(reached[farthest]), known[farthest])
+
+    def elite(self, objectives: list[Drawn], feasible: Bools) -> Ints:
+        """Numbers of the feasible observations that lie farthest along the direction, best first.
+
+        Args:
+            objectives: Model of each objective.
+            feasible: Which observations are, (n,).
+        """
+        numbers = objectives[0].numbers
+        for drawn in objectives[1:]:
+            numbers = np.intersect1d(numbers, drawn.numbers)
+        numbers = numbers[feasible[numbers]]
+        columns = [d.targets.values[np.searchsorted(d.numbers, numbers)] for d in objectives]
+        reached = scalarised(np.column_stack(columns), self.reference, self.direction)
+        return numbers[np.argsort(-reached, kind="stable")[:_ELITE]]
 
 
 def violation(

@@ -14,13 +14,13 @@ from optuna.trial import FrozenTrial
 from threadpoolctl import ThreadpoolController
 
 from spiketune.errors import ConfigError, UnknownNameError
-from spiketune.samplers.cascbo.candidates import around, everywhere
+from spiketune.samplers.cascbo.candidates import around, everywhere, recombined
 from spiketune.samplers.cascbo.cost import cost_exponent, upper_bound
 from spiketune.samplers.cascbo.domain import Domain
 from spiketune.samplers.cascbo.draw import Aim, best_candidate, violation
 from spiketune.samplers.cascbo.history import ASKED, History, running
 from spiketune.samplers.cascbo.kernel import Array
-from spiketune.samplers.cascbo.models import Models
+from spiketune.samplers.cascbo.models import Drawn, Models
 from spiketune.samplers.cascbo.options import Options
 from spiketune.samplers.cascbo.progress import Progress, follow
 from spiketune.samplers.cascbo.trust_region import TrustRegion
@@ -29,9 +29,11 @@ from spiketune.space.distributions import sampler_distribution
 
 _LOG: Final = logging.getLogger(__name__)
 _FEASIBLE: Final = 5  # trials that a design waits for
-_MOST_DESIGN: Final = 3  # trials per axis that a design lasts at most
+_MOST_DESIGN: Final = 1  # trials per axis that a design lasts at most
 _DESIGN_CANDIDATES: Final = 100  # few: the least of many draws of a young model lies in a corner
+_MOST_STARTUP: Final = 20
 _STARTUP_CANDIDATES: Final = 64  # more than one, for the requirements
+_LEAST_FAILURES: Final = 10  # before a box shrinks
 _SAY_AT: Final = 50  # trials without a feasible one, and again at each doubling
 
 
@@ -196,13 +198,13 @@ class CascboSampler(BaseSampler):
         if spent is None:
             spent = min(1.0, history.n / options.n_trials)
         upper = self._upper(domain, spent)
-        n_startup = options.n_startup_trials or max(4, min(domain.d, 10))
+        n_startup = options.n_startup_trials or max(6, min(2 * domain.d, _MOST_STARTUP))
         asked: dict[str, Any] = {"region": 0, "length": None, "spent": spent}
         if history.n < n_startup:
             points = everywhere(domain, _STARTUP_CANDIDATES, upper, rng)
             return _unlike(domain, points, history.rows)[0], asked
         region = TrustRegion(
-            options.success_tolerance, options.failure_tolerance or max(4, domain.d)
+            options.success_tolerance, options.failure_tolerance or max(_LEAST_FAILURES, domain.d)
         )
         now = follow(history, region)
         self._say(history)
@@ -223,13 +225,26 @@ class CascboSampler(BaseSampler):
             points = everywhere(domain, options.n_candidates, upper, rng)
         else:
             asked["length"] = length = now.region.length
-            centre = history.rows[aim.centre]
-            points = around(domain, centre, length, options.n_candidates, upper, rng)
+            points = self._local(history, aim, objectives, length, upper)
         rows = _unlike(domain, points, known)
         features = domain.features(rows)
         exponent = cost_exponent(spent) if options.cost_aware else 0.0
         best = best_candidate(models, history, aim, features, pending, exponent, rng)
         return rows[best], asked
+
+    def _local(
+        self, history: History, aim: Aim, objectives: list[Drawn], length: float, upper: Array
+    ) -> Array:
+        """Candidates of a trust region: of its box, and recombined from the best trials."""
+        domain, n = history.domain, self._options.n_candidates
+        centre = history.rows[aim.centre or 0]
+        elite = aim.elite(objectives, history.feasible)
+        n_recombined = n // 3 if len(elite) > 1 else 0
+        points = around(domain, centre, length, n - n_recombined, upper, self._rng)
+        if not n_recombined:
+            return points
+        mixed = recombined(domain, history.rows[elite], length, n_recombined, upper, self._rng)
+        return np.vstack([points, mixed])
 
     def _is_design(self, now: Progress, domain: Domain) -> bool:
         """Whether the region has too few feasible trials yet to be worked in."""
