@@ -64,7 +64,9 @@ def table(folder: Path, problem: Problem, seeds: Sequence[int], shares: Sequence
     """Print medians [quartiles] over seeds; smaller is better but for hypervolumes."""
     kind = "hypervolume" if problem.reference else f"best feasible (optimum {problem.optimum})"
     heads = " | ".join(f"{share:.0%}" for share in shares)
-    print(f"\n{problem.name}: {kind} at shares of {problem.budget_s:g} s, {problem.workers} workers")
+    print(
+        f"\n{problem.name}: {kind} at shares of {problem.budget_s:g} s, {problem.workers} workers"
+    )
     print(f"| algorithm | seeds | trials | {heads} | CPU per ask [ms] |")
     print("|---|---:|---:|" + "---:|" * (len(shares) + 1))
     for algorithm, runs in kept(folder, problem.name).items():
@@ -88,14 +90,18 @@ def seeds_of(text: str) -> list[int]:
 
 def main(arguments: Sequence[str]) -> None:
     """Run what is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("what", choices=["run", "table", "logs", "asks"])
     parser.add_argument("--problem", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
     parser.add_argument("--sampler", nargs="+", default=[], choices=list(ALGORITHMS))
     parser.add_argument("--seeds", type=seeds_of, default=seeds_of("100-104"))
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--data", type=Path, help="folder of the paper's logs, for `logs`")
-    parser.add_argument("--conservative", action="store_true", help="the second setting, for `logs`")
+    parser.add_argument(
+        "--conservative", action="store_true", help="the second setting, for `logs`"
+    )
     parser.add_argument("--hours", type=float, default=14.0, help="simulated, for `logs`")
     options = parser.parse_args(arguments)
     if options.what == "asks":

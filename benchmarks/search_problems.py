@@ -81,7 +81,9 @@ def _hartmann(values: Mapping[str, Any]) -> Outcome:
     """
     x = np.array([values[f"x{i}"] for i in range(6)])
     y = -float(np.array([1, 1.2, 3, 3.2]) @ np.exp(-(_HARTMANN_A * (x - _HARTMANN_P) ** 2).sum(1)))
-    return Outcome((y,), {"c": float(x @ x) - 1.5}, math.exp(3.0 * float(np.mean(np.abs(x - 0.5)) * 2)))
+    return Outcome(
+        (y,), {"c": float(x @ x) - 1.5}, math.exp(3.0 * float(np.mean(np.abs(x - 0.5)) * 2))
+    )
 
 
 def _ackley(values: Mapping[str, Any]) -> Outcome:

@@ -44,7 +44,9 @@ class Run:
         if problem.reference is None:
             return min((v[0] for v in seen), default=float("nan"))
         inside = np.array([v for v in seen if all(np.array(v) < problem.reference)])
-        return float(compute_hypervolume(inside, np.array(problem.reference))) if len(inside) else 0.0
+        return (
+            float(compute_hypervolume(inside, np.array(problem.reference))) if len(inside) else 0.0
+        )
 
 
 class Searcher:
@@ -57,7 +59,9 @@ class Searcher:
         seed: Of the search.
     """
 
-    def __init__(self, problem: Problem, sampler: str, options: Mapping[str, Any], seed: int) -> None:
+    def __init__(
+        self, problem: Problem, sampler: str, options: Mapping[str, Any], seed: int
+    ) -> None:
         self._storage = InMemoryStorage()
         directions = ["minimize"] * problem.n_objectives
         study = optuna.create_study(storage=self._storage, study_name="s", directions=directions)

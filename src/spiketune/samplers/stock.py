@@ -63,9 +63,7 @@ SAMPLERS: Final[Mapping[str, Stock]] = {
     ),
     "cascbo": Stock(CascboSampler, kept=True),
     "scbo": Stock(CascboSampler, kept=True, defaults={"cost_aware": False}),
-    "turbo": Stock(
-        CascboSampler, kept=True, defaults={"cost_aware": False, "constraints": False}
-    ),
+    "turbo": Stock(CascboSampler, kept=True, defaults={"cost_aware": False, "constraints": False}),
     "grid": Stock(GridSampler, blind=True, one_seed=True),
 }
 

@@ -190,7 +190,9 @@ class Domain:
         if conditional:
             out = rows.copy()
             for name in conditional:
-                active = values.each(space.deciders(name), lambda v, n=name: _is_active(space, n, v))
+                active = values.each(
+                    space.deciders(name), lambda v, n=name: _is_active(space, n, v)
+                )
                 out[~active, self._index[name]] = np.nan
         names = tuple(dict.fromkeys(n for rule in space.require for n in rule.names))
         if not names:
@@ -218,9 +220,7 @@ class _Columns:
         """The rule's answer for every row, (n,)."""
         varying = [name for name in names if self._domain.index(name) is not None]
         columns = [self._domain.index(name) or 0 for name in varying]
-        fixed = {
-            name: self._space[name].from_unit(0.5) for name in names if name not in varying
-        }
+        fixed = {name: self._space[name].from_unit(0.5) for name in names if name not in varying}
         distinct, which = np.unique(self._rows[:, columns], axis=0, return_inverse=True)
         stored = [self._domain.axes[c].values(distinct[:, k]) for k, c in enumerate(columns)]
         answers = []

@@ -23,9 +23,7 @@ _BOUNDS_NOISE: Final = (np.log(LEAST_NOISE), np.log(1.0))
 _SMALL: Final = 120  # points of the first, cheap fit, which the full one starts from
 
 
-def fit(
-    features: Array, targets: Array, group: Ints, *, iterations: int = 12
-) -> Hyperparameters:
+def fit(features: Array, targets: Array, group: Ints, *, iterations: int = 12) -> Hyperparameters:
     """The posterior mode, found from the prior's mode by way of a small subset.
 
     It depends on the data alone, not on an earlier fit, so that a sampler made anew from the
@@ -98,8 +96,7 @@ def negative_log_posterior(
     # dk / dlog(lengthscale) = 5/3 variance (1 + sqrt(5) r) exp(-sqrt(5) r) distance^2
     slope = outer * ((5.0 / 3.0 * variance) * (1.0 + r) * decay)
     per_feature = 2.0 * (
-        slope.sum(axis=1) @ (scaled * scaled)
-        - np.einsum("nd,nd->d", scaled, slope @ scaled)
+        slope.sum(axis=1) @ (scaled * scaled) - np.einsum("nd,nd->d", scaled, slope @ scaled)
     )
     gradient = np.empty_like(parameters)
     gradient[:-2] = 0.5 * np.bincount(group, per_feature, minlength=len(parameters) - 2)
@@ -117,9 +114,7 @@ def _length_location(n_groups: int) -> float:
     return float(np.sqrt(2.0) + 0.5 * np.log(n_groups))
 
 
-def _optimum(
-    features: Array, targets: Array, group: Ints, start: Array, iterations: int
-) -> Array:
+def _optimum(features: Array, targets: Array, group: Ints, start: Array, iterations: int) -> Array:
     bounds = [_BOUNDS_LENGTH] * (len(start) - 2) + [_BOUNDS_VARIANCE, _BOUNDS_NOISE]
     found = minimize(
         negative_log_posterior,

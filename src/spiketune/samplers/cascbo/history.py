@@ -82,9 +82,7 @@ class History:
         resource: str | None,
     ) -> None:
         self.domain = domain
-        self._signs = np.array(
-            [1.0 if d == StudyDirection.MAXIMIZE else -1.0 for d in directions]
-        )
+        self._signs = np.array([1.0 if d == StudyDirection.MAXIMIZE else -1.0 for d in directions])
         self._constrained, self._cost, self._resource = constrained, cost, resource
         self._numbers: list[int] = []
         self._most_fidelity = math.nan

@@ -16,7 +16,7 @@ import numpy as np
 from spiketune.samplers.cascbo.gp import GaussianProcess, last_fit
 from spiketune.samplers.cascbo.history import History
 from spiketune.samplers.cascbo.kernel import Array, Ints
-from spiketune.samplers.cascbo.transforms import Standardised, bilog, copula
+from spiketune.samplers.cascbo.transforms import Standardised, bilog, powered
 
 MOST_POINTS: Final = 2000  # in a model when it is fitted; the others are forgotten
 
@@ -55,10 +55,10 @@ class Models:
         self._outputs = {}
 
     def objective(self, k: int) -> Drawn:
-        """Objective k in ranks, larger is better; it sees the fidelity as one more axis."""
+        """Objective k, bent to be close to normal, larger is better; it sees the fidelity as one more axis."""
         gains = self._history.gains[:, k] if self._history.n else np.empty(0)
         having = np.flatnonzero(~np.isnan(gains))
-        return self._drawn(f"objective {k}", having, gains[having], _ranks, with_fidelity=True)
+        return self._drawn(f"objective {k}", having, gains[having], _objective, with_fidelity=True)
 
     def constraint(self, name: str) -> Drawn:
         """A constraint, met when <= 0."""
@@ -166,8 +166,8 @@ class Drawn:
         return np.column_stack([features, np.ones(len(features))])
 
 
-def _ranks(values: Array) -> Standardised:
-    return Standardised(copula(values), 0.0, 1.0)
+def _objective(values: Array) -> Standardised:
+    return Standardised(powered(values).values, 0.0, 1.0)  # the unit of an aim is the bent one
 
 
 def _constraint(values: Array) -> Standardised:
