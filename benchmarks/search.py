@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import optuna
+
 from search_problems import PROBLEMS, Problem
 from search_runs import Run, quartiles, search
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from search_problems import Outcome, Problem
 from search_runs import Run, Searcher, quartiles
 from spiketune.space import Float, Int, Space

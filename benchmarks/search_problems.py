@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from spiketune.space import Choice, Float, Int, Space
 
 
@@ -89,8 +90,8 @@ def _hartmann(values: Mapping[str, Any]) -> Outcome:
 def _ackley(values: Mapping[str, Any]) -> Outcome:
     """Ackley in 20 dimensions on [-5, 10], optimum 0 at 0, with the two constraints of SCBO.
 
-    Source: Eriksson and Poloczek (2021): sum(x) <= 0 and |x| <= 5 in 10 dimensions, here |x| <= 5 sqrt(2);
-    the cost grows with the distance of the first half of x from 3.
+    Source: Eriksson and Poloczek (2021): sum(x) <= 0 and |x| <= 5 in 10 dimensions, here
+    |x| <= 5 sqrt(2). The cost grows with the distance of the first half of x from 3.
     """
     x = np.array([values[f"x{i}"] for i in range(20)])
     y = (

@@ -13,6 +13,7 @@ import optuna
 from optuna._hypervolume import compute_hypervolume
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
+
 from search_problems import Outcome, Problem
 from spiketune.samplers.asker import Asker
 

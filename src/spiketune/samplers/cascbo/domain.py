@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, final
 
 import numpy as np
@@ -125,11 +126,6 @@ class Domain:
         """Number of axes."""
         return len(self.axes)
 
-    @property
-    def is_finite(self) -> bool:
-        """Whether every axis has gaps, so that an ask may repeat an earlier one."""
-        return len(self._has_gaps) == self.d
-
     def index(self, name: str) -> int | None:
         """Number of the axis of that name."""
         return self._index.get(name)
@@ -198,7 +194,7 @@ class Domain:
         if not names:
             return out, np.ones(len(rows), dtype=bool)
         deciders = dict.fromkeys(d for n in names for d in (*space.deciders(n), n))
-        return out, values.each(tuple(deciders), lambda v: _meets(space, v))
+        return out, values.each(tuple(deciders), partial(_meets, space))
 
     def params(self, row: Array) -> dict[str, Any]:
         """Values of a point's active parameters, as samplers see them."""
@@ -264,4 +260,4 @@ def _numbers(d: BaseDistribution) -> tuple[float, float, float | None, bool]:
 
 
 def _cells(d: BaseDistribution) -> int:
-    return round((d.high - d.low) / d.step) + 1  # type: ignore[attr-defined]
+    return int(round((d.high - d.low) / d.step)) + 1  # type: ignore[attr-defined]  # noqa: RUF046

@@ -95,7 +95,7 @@ class GaussianProcess:
         self._set(hyperparameters)
         self._features = np.array(features)
         scaled = features / self._lengthscales
-        covariance = self._variance * np.asarray(matern(scaled, scaled))
+        covariance: Array = self._variance * np.asarray(matern(scaled, scaled), dtype=np.float64)
         for jitter in (JITTER, 1e-4, 1e-2):
             trial = covariance.copy()
             trial.flat[:: len(features) + 1] = self._variance + self._noise + jitter
@@ -186,4 +186,4 @@ def prior_mode(group: Ints) -> Hyperparameters:
 def _waves(points: AnyFloat, frequencies: AnyFloat, amplitudes: AnyFloat) -> AnyFloat:
     """Sum of sines and cosines, (n,)."""
     phase = points @ frequencies.T
-    return np.cos(phase) @ amplitudes[0] + np.sin(phase) @ amplitudes[1]
+    return np.asarray(np.cos(phase) @ amplitudes[0] + np.sin(phase) @ amplitudes[1])

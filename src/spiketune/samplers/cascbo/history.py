@@ -189,7 +189,9 @@ class History:
         if values is not None and ended != "silent":  # that of a silent network is chance
             gains = self._signs * np.array(values, dtype=float)
         cost = attrs.get(self._cost)
-        known = isinstance(cost, int | float) and cost > 0 and not failed and not cut_short
+        log_cost = math.nan
+        if isinstance(cost, int | float) and cost > 0 and not failed and not cut_short:
+            log_cost = math.log(cost)
         constraints = {
             name: float(value) for name, value in trial.constraints.items() if not failed
         }
@@ -199,7 +201,7 @@ class History:
             gains=gains,
             constraints=constraints if self._constrained else {},
             failed=failed,
-            log_cost=math.log(cost) if known else math.nan,
+            log_cost=log_cost,
             fidelity=place,
             region=asked.get("region"),
             length=asked.get("length"),

@@ -55,7 +55,7 @@ class Models:
         self._outputs = {}
 
     def objective(self, k: int) -> Drawn:
-        """Objective k, bent to be close to normal, larger is better; it sees the fidelity as one more axis."""
+        """Objective k, bent, larger is better; it sees the fidelity as one more axis."""
         gains = self._history.gains[:, k] if self._history.n else np.empty(0)
         having = np.flatnonzero(~np.isnan(gains))
         return self._drawn(f"objective {k}", having, gains[having], _objective, with_fidelity=True)

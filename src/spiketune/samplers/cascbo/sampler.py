@@ -288,7 +288,7 @@ def _unlike(domain: Domain, points: Array, known: Array) -> Array:
     """
     rows, good = domain.admitted(points)
     rows = rows[good] if good.any() else rows
-    if not domain.is_finite or not len(known):
+    if not len(known):
         return rows
     old = {row.tobytes() for row in np.nan_to_num(known.round(9), nan=-1.0) + 0.0}
     fresh = [r.tobytes() not in old for r in np.nan_to_num(rows.round(9), nan=-1.0) + 0.0]
