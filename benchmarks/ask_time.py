@@ -17,9 +17,9 @@ import numpy as np
 import optuna
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
+
 from search_problems import Outcome, Problem
 from search_runs import Searcher
-
 from spiketune.samplers.cascbo.gp import GaussianProcess
 from spiketune.space import Float, Space
 from spiketune.space.distributions import stored_distribution

@@ -186,9 +186,7 @@ class Domain:
         if conditional:
             out = rows.copy()
             for name in conditional:
-                active = values.each(
-                    space.deciders(name), lambda v, n=name: _is_active(space, n, v)
-                )
+                active = values.each(space.deciders(name), partial(_is_active, space, name))
                 out[~active, self._index[name]] = np.nan
         names = tuple(dict.fromkeys(n for rule in space.require for n in rule.names))
         if not names:
