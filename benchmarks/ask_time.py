@@ -145,7 +145,7 @@ def _gpytorch(points: np.ndarray, targets: np.ndarray, at: np.ndarray) -> tuple[
             with torch.no_grad():
                 posterior = model.posterior(torch.as_tensor(at))
                 mean, variance = posterior.mean[:, 0].numpy(), posterior.variance[:, 0].numpy()
-    return mean, variance, float(model.likelihood.noise)
+    return mean, variance, model.likelihood.noise.item()
 
 
 def report() -> None:
