@@ -65,26 +65,28 @@ def batches(case: Case) -> list[tuple[Any, Any]]:
 
 def network(case: Case) -> Any:
     """Our network; its weights are those of both sides."""
-    from spiketune.config.training import Network
-    from spiketune.snn.networks import SpikingNetwork, layer_shapes
+    from spiketune.config.architecture import plan_layers
+    from spiketune.config.network import Network
+    from spiketune.snn.networks import SpikingNetwork
 
     n_inputs, n_hidden, n_classes = case.sizes
     layers = [{"dense": n_hidden}, {"dense": "classes"}]
     section = Network.model_validate({"neuron": {"beta": BETA}, "layers": layers})
-    return SpikingNetwork(layer_shapes(section, n_inputs, n_classes), seed=0)
+    return SpikingNetwork(plan_layers(section, (n_inputs,), n_classes), seed=0)
 
 
 def ours(case: Case) -> Callable[[], float]:
     """A train step as the trainer makes it."""
-    from spiketune.config.training import Optimizer
-    from spiketune.training.losses import rate_cross_entropy
+    from spiketune.config.training import Optimizer, Training
+    from spiketune.training.losses import build_loss
     from spiketune.training.optimizers import build_optimizer
 
     built = network(case)
     optimizer = build_optimizer(Optimizer(learning_rate=LEARNING_RATE), built)
+    cross_entropy = build_loss(Training())
 
     def loss(inputs: Any, labels: Any) -> Any:
-        return rate_cross_entropy(built(inputs, T).output, labels)
+        return cross_entropy(built(inputs, T), labels)
 
     return _step(case, loss, optimizer)
 
@@ -95,7 +97,7 @@ def snntorch(case: Case) -> Callable[[], float]:
     import torch
     from snntorch import surrogate
 
-    weights = network(case).layers
+    weights = [layer.synapses for layer in network(case).layers]
     linear = [torch.nn.Linear(*reversed(layer.weight.shape)) for layer in weights]
     for to, layer in zip(linear, weights, strict=True):
         to.weight.data, to.bias.data = layer.weight.data, layer.bias.data

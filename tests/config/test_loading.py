@@ -258,6 +258,8 @@ def test_a_document_that_is_wrong_is_refused_with_the_path(
          "dataset.validation.share", "got 1.0"),
         ({"dataset": {"name": "digits", "validation": {"kind": "group"}}},
          "dataset.validation", "`group:` names the grouping"),
+        ({"dataset": {"name": "digits", "encoding": "rate", "max_rate_hz": 5}},
+         "dataset", "`max_rate_hz` goes with `encoding: poisson`"),
         ({"training": {"epoch": 5}}, "training.epoch", "did you mean 'epochs'"),
         ({"training": {"epochs": "many"}}, "training.epochs", "got 'many'"),
         ({"training": {"optimizer": {"learningrate": 5}}}, "training.optimizer.learningrate",

@@ -14,7 +14,7 @@ GOLDEN_LABELS = [4, 9, 2, 3, 0, 8, 2, 0, 3, 1, 5, 0]
 def test_sixty_twenty_twenty_percent_result_without_further_words() -> None:
     splits, test = load(Dataset(name="digits")), DIGITS.test(Dataset(name="digits"))
     assert (len(splits.train), len(splits.validation), len(test)) == (1078, 360, 359)
-    assert splits.train.shape == (64,)
+    assert splits.train.shape == (8, 8)
 
 
 def test_the_test_part_is_the_same_for_every_configuration() -> None:

@@ -126,7 +126,7 @@ def test_training_for_the_test_split_keeps_weights_and_predictions(tmp_path: Pat
     assert len(predictions) == 1000
     with safe_open(tmp_path / "seed-0" / "network.safetensors", framework="np") as network:
         shapes = {name: network.get_slice(name).get_shape() for name in network.keys()}  # noqa: SIM118
-    assert shapes["dense.0.weight"] == [24, 4]
+    assert shapes["stack.0.synapses.weight"] == [24, 4]
 
 
 def test_it_is_the_same_training_as_that_of_the_trial(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_it_is_the_same_training_as_that_of_the_trial(tmp_path: Path) -> None:
 def test_without_a_permit_nothing_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr("spiketune.objectives.training.Trainer")
+    monkeypatch.delattr("spiketune.objectives.training.build_trainer")
     with pytest.raises(TestSplitError):
         train_and_test(
             small(),

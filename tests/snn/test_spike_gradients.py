@@ -9,7 +9,7 @@ import torch
 from pydantic import ValidationError
 from snntorch import surrogate
 
-from spiketune.config.training import SpikeGradient as Config
+from spiketune.config.network import SpikeGradient as Config
 from spiketune.snn.kernels import cpu, reference
 from spiketune.snn.neurons import lif
 from spiketune.snn.spike_gradients import build_spike_gradient

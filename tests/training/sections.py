@@ -22,7 +22,7 @@ def section(**changes: Any) -> dict[str, Any]:
             "neuron": {"beta": 0.8, **changes.pop("neuron", {})},
             "layers": [
                 {"name": "hidden", "dense": 24, "dropout": changes.pop("dropout", 0.0)},
-                {"name": "out", "dense": "classes"},
+                {"name": "out", "dense": "classes", "neuron": changes.pop("output_neuron", {})},
             ],
         },
         "training": training,

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from spiketune.config.architecture import plan_layers
 from spiketune.config.training import Dataset
 from spiketune.data.events import Events, EventWriter
 from spiketune.data.splits import Labelled
-from spiketune.snn.networks import SpikingNetwork, layer_shapes
+from spiketune.snn.encoding import encode
+from spiketune.snn.networks import SpikingNetwork
 from spiketune.training.batches import on_device
 from spiketune.training.evaluation import evaluate
 from spiketune.training.trainer import Trainer
@@ -45,10 +47,19 @@ def test_a_batch_of_events_is_frames_and_labels(which: slice | torch.Tensor) -> 
     assert (len(samples), samples.n_inputs, samples.steps) == (2, 2, 2)
 
 
+@pytest.mark.parametrize(("rate", "dt_ms"), [(510.0, None), (None, None), (102.0, 5.0)])
+def test_the_rate_of_poisson_trains_is_per_second(rate: float | None, dt_ms: float | None) -> None:
+    config = Dataset(name="d", encoding="poisson", steps=40, max_rate_hz=rate, dt_ms=dt_ms)
+    data = Labelled(np.full((3, 8), 255, np.uint8), np.zeros(3, np.int64), 255.0)
+    found, _ = on_device(data, CPU, config).batch(slice(3), torch.Generator().manual_seed(0))
+    expected = encode(torch.ones(3, 8), "poisson", 40, torch.Generator().manual_seed(0), 0.51)
+    assert torch.equal(found, expected)
+
+
 @pytest.mark.parametrize(("frames", "kind"), [("binary", "acs"), ("count", "macs")])
 def test_single_spikes_are_accumulated_and_counts_are_multiplied(frames: str, kind: str) -> None:
     config = trial(dataset={"name": "nmnist", "steps": 2, "frames": frames})
-    network = SpikingNetwork(layer_shapes(config.network, 2, 2), seed=0)
+    network = SpikingNetwork(plan_layers(config.network, (2,), 2), seed=0)
     found = evaluate(network, on_device(TWO, CPU, config.dataset), config, study_seed=0)
     hidden = found.firing_rates["hidden"] * 24 * 2 * 2  # spikes, each of which reaches two outputs
     expected = {"acs": hidden * 2 / 2, "macs": 0.0}

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from spiketune.config.architecture import plan_layers
 from spiketune.data.splits import Labelled
-from spiketune.snn.networks import SpikingNetwork, layer_shapes
+from spiketune.snn.networks import SpikingNetwork
 from spiketune.training.batches import on_device
 from spiketune.training.evaluation import Evaluation, evaluate
 
@@ -24,8 +25,8 @@ def by_hand(encoding: str) -> Evaluation:
     hidden_layer, output_layer = config.network.layers
     one_neuron = hidden_layer.model_copy(update={"dense": 1})
     layers = config.network.model_copy(update={"layers": (one_neuron, output_layer)})
-    network = SpikingNetwork(layer_shapes(layers, 2, 2), seed=0)
-    hidden, output = network.layers
+    network = SpikingNetwork(plan_layers(layers, (2,), 2), seed=0)
+    hidden, output = (layer.synapses for layer in network.layers)
     with torch.no_grad():
         hidden.weight.copy_(torch.tensor([[5.0, 0.0]]))
         output.weight.copy_(torch.tensor([[0.0], [5.0]]))
@@ -59,7 +60,7 @@ def test_an_input_of_spikes_makes_accumulates_only() -> None:
 
 def test_validation_draws_come_from_the_study_seed_alone() -> None:
     config = trial(dataset={"encoding": "rate"})
-    network = SpikingNetwork(layer_shapes(config.network, 4, 2), seed=0)
+    network = SpikingNetwork(plan_layers(config.network, (4,), 2), seed=0)
     data = on_device(points(300, 3), CPU, config.dataset)
     first, again = (evaluate(network, data, config, study_seed=5) for _ in range(2))
     other = evaluate(network, data, config, study_seed=6)
@@ -69,7 +70,7 @@ def test_validation_draws_come_from_the_study_seed_alone() -> None:
 
 def test_batches_do_not_change_what_is_measured() -> None:
     config = trial()
-    network = SpikingNetwork(layer_shapes(config.network, 4, 2), seed=0)
+    network = SpikingNetwork(plan_layers(config.network, (4,), 2), seed=0)
     data = on_device(points(300, 3), CPU, config.dataset)  # more than one batch
     inputs, labels = data.batch(slice(None), torch.Generator())
     activity = network(inputs, data.steps)

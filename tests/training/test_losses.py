@@ -5,8 +5,12 @@ import snntorch.functional
 import torch
 from torch import Tensor
 
-from spiketune.config.training import Loss
+from spiketune.config.training import Loss, RateRegularization, Training
+from spiketune.snn.layers import LayerActivity
+from spiketune.snn.networks import Activity
 from spiketune.training.losses import build_loss, count_mse, rate_cross_entropy
+
+from .sections import trial
 
 
 def draw(seed: int) -> tuple[Tensor, Tensor]:
@@ -45,8 +49,46 @@ def test_the_rate_loss_equals_that_of_snntorch(seed: int) -> None:
     assert rate_cross_entropy(spikes, labels).item() == pytest.approx(expected.item(), rel=1e-6)
 
 
+def activity(spikes: Tensor, membrane: Tensor | None = None) -> Activity:
+    layer = LayerActivity(spikes, spikes if membrane is None else membrane)
+    return Activity((layer,), (spikes,))
+
+
 def test_a_configuration_names_its_loss() -> None:
     spikes, labels = draw(0)
-    config = Loss(name="count_mse", correct_rate=1.0, incorrect_rate=0.0)
-    assert build_loss(config)(spikes, labels) == count_mse(spikes, labels, 1.0, 0.0)
-    assert build_loss(Loss())(spikes, labels) == rate_cross_entropy(spikes, labels)
+    given = Loss(name="count_mse", correct_rate=1.0, incorrect_rate=0.0)
+    found = build_loss(Training(loss=given))(activity(spikes), labels)
+    assert found == count_mse(spikes, labels, 1.0, 0.0)
+    assert build_loss(Training())(activity(spikes), labels) == rate_cross_entropy(spikes, labels)
+
+
+def test_the_rate_loss_of_slayer_sums_squares_over_batch_and_classes() -> None:
+    spikes = torch.zeros(10, 2, 2)
+    spikes[:5, 0, 0] = 1.0  # rates (0.5, 0) and (0, 0)
+    given = Training(loss=Loss(name="spike_rate", correct_rate=0.9, incorrect_rate=0.1))
+    found = build_loss(given)(activity(spikes), torch.tensor([0, 1]))
+    assert found.item() == pytest.approx(0.4**2 + 0.1**2 + 0.1**2 + 0.9**2)
+
+
+def test_the_membrane_loss_reads_the_largest_membrane_over_time() -> None:
+    membrane = torch.tensor([[[1.0, -2.0]], [[0.5, 3.0]], [[-1.0, 0.0]]])
+    loss = build_loss(Training(loss=Loss(name="membrane_cross_entropy")))
+    found = loss(activity(torch.zeros_like(membrane), membrane), torch.tensor([0]))
+    assert found.item() == pytest.approx(torch.log(torch.tensor([1.0, 3.0]).exp().sum()) - 1.0)
+    assert loss.scores(activity(torch.zeros_like(membrane), membrane)).tolist() == [[1.0, 3.0]]
+
+
+def test_rates_outside_the_wanted_range_cost_their_squared_distance() -> None:
+    spikes = torch.zeros(10, 1, 3)
+    spikes[:6, 0, 1] = 1.0
+    spikes[:2, 0, 2] = 1.0  # rates 0, 0.6, 0.2
+    wanted = RateRegularization(strength=3.0, min_rate=0.1, max_rate=0.4)
+    labels = torch.tensor([1])
+    plain = build_loss(Training())(activity(spikes), labels)
+    found = build_loss(Training(rate_regularization=wanted))(activity(spikes), labels) - plain
+    assert found.item() == pytest.approx(3.0 * (0.1**2 + 0.2**2) / 3, rel=1e-5)
+
+
+def test_a_loss_of_spikes_is_refused_for_an_output_that_never_spikes() -> None:
+    with pytest.raises(ValueError, match="reads spikes, but the output layer has an `integrator`"):
+        trial(output_neuron={"kind": "integrator"})

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from spiketune.config.training import Section
+from spiketune.config.section import Section
 
 
 class FunctionTrial(Section):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
-from spiketune.config.training import Section
+from spiketune.config.section import Section
 from spiketune.errors import ExpressionError
 from spiketune.messages import FAILURE_KINDS
 from spiketune.space import parse_inequality

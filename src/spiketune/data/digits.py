@@ -36,7 +36,8 @@ def _read() -> Arrays:
 def _part(test: bool) -> Labelled:
     arrays = cached("digits-v1", _read)
     which = np.flatnonzero(arrays["is_test"] == test)
-    return Labelled(arrays["inputs"][which], arrays["labels"][which], _FULL_SCALE)
+    images = arrays["inputs"][which].reshape(-1, 8, 8)
+    return Labelled(images, arrays["labels"][which], _FULL_SCALE)
 
 
 def _labelled(config: Dataset) -> Labelled:

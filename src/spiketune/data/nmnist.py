@@ -28,9 +28,10 @@ from spiketune.data.events import Events, EventWriter, source_key
 from spiketune.data.files import required
 from spiketune.data.registry import DataSet
 from spiketune.data.splits import Labelled
-from spiketune.errors import DatasetError
+from spiketune.errors import ConfigError, DatasetError
 
 SIZE: Final = 34
+_SIZES: Final = (28, SIZE)
 _EVENT_BYTES: Final = 5
 # A marker in place of an event: the camera's clock of 13 bits went round once more.
 _CLOCK_WENT_ROUND_Y: Final = 240
@@ -86,10 +87,13 @@ def pixel_targets(size: int) -> NDArray[np.uint16]:
 
 
 def _part(part: str, config: Dataset) -> Labelled:
+    size = SIZE if config.size is None else config.size
+    if size not in _SIZES:
+        known = " and ".join(map(str, _SIZES))
+        raise ConfigError("trial.dataset.size", f"'nmnist' comes in {known}, got {size}")
     source = required((f"{part}.zip", part), config)
     paths = [source] if source.is_file() else [source, *sorted(source.glob("[0-9]"))]
     arrays = cached(source_key(f"nmnist-{part.lower()}", paths), partial(_convert, source, part))
-    size = SIZE if config.size is None else config.size
     events = Events.stored(arrays, pixel_targets(size), (2, size, size))
     return Labelled(events, np.asarray(arrays["labels"]))
 

@@ -57,12 +57,13 @@ class DataSet:
 
 def _builtin() -> dict[str, DataSet]:
     from spiketune.data.digits import DIGITS
+    from spiketune.data.dvs_gesture import DVS_GESTURE
     from spiketune.data.mnist import MNIST
     from spiketune.data.nmnist import NMNIST
     from spiketune.data.shd import SHD, SSC
     from spiketune.data.yin_yang import YIN_YANG
 
-    known = (DIGITS, MNIST, NMNIST, SHD, SSC, YIN_YANG)
+    known = (DIGITS, DVS_GESTURE, MNIST, NMNIST, SHD, SSC, YIN_YANG)
     return {data_set.name: data_set for data_set in known}
 
 
@@ -114,6 +115,11 @@ def load(config: Dataset) -> Splits:
         ConfigError: If a key does not suit it, or its validation split cannot be taken as
             configured.
     """
+    seed = config.validation.seed
+    return _splits(config).with_train_share(config.train_share, seed)
+
+
+def _splits(config: Dataset) -> Splits:
     data_set = get_dataset(config.name)
     _check_keys(config, data_set)
     if data_set.validation is None:

@@ -42,6 +42,11 @@ class Labelled:
         """Shape of one sample."""
         return tuple(self.inputs.shape[1:])
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of a sample as networks see it: (N,), or (C, H, W); grey has one channel."""
+        return (1, *self.shape) if len(self.shape) == 2 else self.shape
+
     def take(self, which: Indices | slice) -> Labelled:
         """Some of the samples; a slice shares memory."""
         groups = {name: values[which] for name, values in self.groups.items()}
@@ -55,6 +60,18 @@ class Splits:
     train: Labelled
     validation: Labelled
     n_classes: int
+
+    def with_train_share(self, share: float, seed: int) -> Splits:
+        """The same with a share of the training samples, at least one.
+
+        The samples of a smaller share are among those of a larger one with the same seed.
+        """
+        if share == 1.0:
+            return self
+        rng = np.random.default_rng(child_seed(seed, "train_share"))
+        n = max(1, int(share * len(self.train)))
+        kept = np.sort(rng.permutation(len(self.train))[:n])
+        return Splits(self.train.take(kept), self.validation, self.n_classes)
 
 
 def split(data: Labelled, config: Validation, usual_share: float = 0.2) -> Splits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast, final
 
@@ -74,6 +74,7 @@ class Asker:
         sampler: Registered name of the sampler.
         options: The sampler's options.
         seed: The study's seed.
+        fits: Whether a configuration can be built at all; None if all can.
 
     Attributes:
         spent: Share of the budget that is spent at the next ask, if known.
@@ -89,8 +90,9 @@ class Asker:
         sampler: str = "tpe",
         options: Mapping[str, Any] | None = None,
         seed: int = 0,
+        fits: Callable[[Mapping[str, Any]], bool] | None = None,
     ) -> None:
-        self._space = space
+        self._space, self._fits = space, fits
         self._name = sampler
         self._options = dict(options or {})
         self._seed = seed
@@ -106,7 +108,7 @@ class Asker:
         self._study = optuna.load_study(study_name=study_name, storage=self._view)
 
     def ask(self, fixed: Mapping[str, Any] | None = None) -> tuple[Proposal, bool]:
-        """The next configuration, and whether it meets the requirements.
+        """The next configuration, and whether it meets the requirements and can be built.
 
         Args:
             fixed: Stored values to take as they are, of a trial enqueued by hand.
@@ -116,9 +118,10 @@ class Asker:
             ConfigError: If a fixed value is none of its parameter.
         """
         draft = self._view.start_draft()
-        for draw in range(REDRAWS if self._space.require else 1):
+        picky = bool(self._space.require) or self._fits is not None
+        for draw in range(REDRAWS if picky else 1):
             values = self._draw(draft, draw, fixed or {})
-            if self._space.meets(values):
+            if self._space.meets(values) and (self._fits is None or self._fits(values)):
                 return self._proposal(values), True
         return self._proposal(values), False
 

@@ -1,108 +1,130 @@
-"""A dense layer of leaky integrate-and-fire neurons."""
+"""One layer: synapses into neurons, and what happens to spikes on their way to the next."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
 
-from spiketune.config.training import Neuron
-from spiketune.snn.neurons import lif
-from spiketune.snn.spike_gradients import build_spike_gradient
-
-# The decay where neither `beta` nor `tau_mem_ms` is given: snnTorch's tutorials, whose
-# networks spike neither too little nor too much with it.
-DEFAULT_BETA = 0.9
-
-
-def decay(neuron: Neuron, dt_ms: float | None) -> float | None:
-    """Decay per step of a neuron; None where each neuron draws its own from U(0, 1).
-
-    Raises:
-        ValueError: If a time constant is given without the length of a step.
-    """
-    if neuron.tau_mem_ms is not None:
-        if dt_ms is None:
-            raise ValueError("tau_mem_ms needs dt_ms, the length of a time step")
-        return math.exp(-dt_ms / neuron.tau_mem_ms)
-    if neuron.beta == "uniform":
-        return None
-    return DEFAULT_BETA if neuron.beta is None else neuron.beta
+from spiketune.config.architecture import LayerPlan
+from spiketune.snn.delays import AxonalDelay
+from spiketune.snn.populations import Population, build_population
+from spiketune.snn.sparse import Input, SparseFrames
+from spiketune.snn.synapses import build_synapses
 
 
 @dataclass(frozen=True, slots=True)
-class DenseShape:
-    """What one dense layer is: its name and sizes, its neuron, and its dropout."""
+class LayerActivity:
+    """What a layer did with a batch.
 
-    name: str
-    n_inputs: int
-    n_neurons: int
-    neuron: Neuron
-    beta: float | None
-    dropout: float = 0.0
-
-
-class DenseLif(nn.Module):
-    """Weights and bias into leaky integrate-and-fire neurons.
-
-    Weights start as those of `torch.nn.Linear`: uniform within 1/sqrt(n_inputs).
-
-    Args:
-        shape: What the layer is.
-        generator: Draws weights, bias and, where asked for, the decays, in this order.
+    Attributes:
+        spikes: Zeros and ones, (T, B, *outputs); None of a layer whose neurons never spike.
+        membrane: (T, B, *outputs).
     """
 
-    beta: Tensor
+    spikes: Tensor | None
+    membrane: Tensor
 
-    def __init__(self, shape: DenseShape, generator: Generator) -> None:
+    @property
+    def emitted(self) -> Tensor:
+        """What the layer hands on: its spikes, or the membrane where it has none."""
+        return self.membrane if self.spikes is None else self.spikes
+
+
+class SpikingLayer(nn.Module):
+    """Synapses, neurons, dropout and delays.
+
+    Args:
+        plan: What the layer is.
+        generator: Draws weights, decays and delays, in this order.
+    """
+
+    def __init__(self, plan: LayerPlan, generator: Generator) -> None:
         super().__init__()
-        self.name = shape.name
-        self.dropout = shape.dropout
-        self.threshold = shape.neuron.threshold
-        self.gradient = build_spike_gradient(shape.neuron.spike_gradient)
-        bound = 1.0 / math.sqrt(shape.n_inputs)
-        weight = torch.empty(shape.n_neurons, shape.n_inputs)
-        bias = torch.empty(shape.n_neurons)
-        self.weight = nn.Parameter(weight.uniform_(-bound, bound, generator=generator))
-        self.bias = nn.Parameter(bias.uniform_(-bound, bound, generator=generator))
-        if shape.beta is None:
-            beta = torch.rand(shape.n_neurons, generator=generator)
-        else:
-            beta = torch.tensor(shape.beta)
-        if shape.neuron.learn_beta:
-            self.beta = nn.Parameter(beta)
-        else:
-            self.register_buffer("beta", beta)
+        self.plan = plan
+        self.synapses = build_synapses(plan, generator)
+        self.neurons: Population = build_population(plan, generator)
+        delay = plan.config.delay
+        self.delay: AxonalDelay | None = None
+        if delay is not None and delay.kind == "axonal":
+            self.delay = AxonalDelay(plan.outputs[0], delay.longest, generator)
 
-    def forward(self, inputs: Tensor, steps: int) -> Tensor:
-        """Spikes of all steps.
+    @property
+    def weight(self) -> Tensor:
+        """Weights of the synapses."""
+        return self.synapses.get_parameter("weight")
+
+    def operations(self, input_counts: Tensor) -> int:
+        """Weights used by inputs that were not zero so many times, (*inputs)."""
+        return self.synapses.operations(input_counts.reshape(self.plan.inputs))
+
+    def forward(self, inputs: Input, steps: int, *, training: bool = False) -> LayerActivity:
+        """Run a batch.
 
         Args:
-            inputs: (T, B, N_in), or (1, B, N_in) where the input is the same at every step.
+            inputs: (T, B, *inputs), or (1, B, *inputs) where they are the same at every step.
             steps: Number of time steps T.
+            training: Whether weights are being learned.
+        """
+        if self.synapses.needs_every_step and not isinstance(inputs, SparseFrames):
+            inputs = inputs.expand(steps, *inputs.shape[1:])
+        currents = self.synapses(inputs, training=training)
+        if currents.dim() == 3:
+            spikes, membrane = self.neurons(currents, steps)
+            return LayerActivity(spikes, membrane)
+        # One neuron's parameters are a channel's, so channels go last: that is how they lie.
+        T, B, C, H, W = currents.shape
+        spikes, membrane = self.neurons(currents.movedim(2, -1).reshape(T, -1, C), steps)
+
+        def as_maps(rows: Tensor) -> Tensor:
+            return rows.view(rows.shape[0], B, H, W, C).movedim(-1, 2)
+
+        return LayerActivity(None if spikes is None else as_maps(spikes), as_maps(membrane))
+
+    def sent(self, activity: LayerActivity, dropout: Generator | None) -> Tensor:
+        """What reaches the next layer: dropout, then delays.
+
+        Args:
+            activity: As `forward` returned it.
+            dropout: Draws the dropout mask; None switches dropout off (evaluation).
 
         Returns:
-            Zeros and ones, (T, B, N).
+            (T, B, *outputs).
         """
-        currents = nn.functional.linear(inputs, self.weight, self.bias)
-        return lif(currents, self.beta, self.threshold, self.gradient, steps=steps)[0]
+        values = dropped(activity.emitted, self.plan.config.dropout, dropout)
+        if self.delay is not None:
+            values = self.delay(values)
+        if self.plan.transmission_steps and activity.spikes is not None:
+            values = later(values, self.plan.transmission_steps)
+        return values
 
 
 def dropped(spikes: Tensor, share: float, generator: Generator | None) -> Tensor:
     """Spikes with a share of the neurons of each sample left out, the same at every step.
 
     Args:
-        spikes: (T, B, N).
+        spikes: (T, B, *shape).
         share: Probability with which a neuron is left out; the rest is scaled up.
         generator: Draws the mask; None means no dropout.
 
     Returns:
-        (T, B, N).
+        Shaped as the spikes.
     """
     if generator is None or share == 0.0:
         return spikes
     keep = torch.full(spikes.shape[1:], 1.0 - share, dtype=spikes.dtype, device=spikes.device)
     mask = torch.bernoulli(keep, generator=generator).div_(1.0 - share)
     return spikes * mask
+
+
+def later(spikes: Tensor, steps: int) -> Tensor:
+    """Spikes that come some whole steps later; the last ones are lost.
+
+    Args:
+        spikes: (T, B, *shape).
+        steps: Not negative.
+    """
+    kept = spikes[: max(len(spikes) - steps, 0)]
+    nothing = spikes.new_zeros((len(spikes) - len(kept), *spikes.shape[1:]))
+    return torch.cat([nothing, kept])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from torch import Generator, Tensor, nn
 
-from spiketune.config.training import Layer, Network
-from spiketune.errors import ConfigError
+from spiketune.config.architecture import LayerPlan
 from spiketune.seeding import child_seed
-from spiketune.snn.layers import DenseLif, DenseShape, decay, dropped
+from spiketune.snn.delays import DelayedDense
+from spiketune.snn.layers import LayerActivity, SpikingLayer
+from spiketune.snn.sparse import Input, SparseFrames
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,87 +20,85 @@ class Activity:
     """What a network did with a batch.
 
     Attributes:
-        spikes: Zeros and ones of each layer from the first to the output, (T, B, N) each.
+        layers: Of each layer from the first to the output.
+        sent: What each of them sent to the next, dropped out and delayed; that of the output
+            layer is its own spikes or membrane.
     """
 
-    spikes: tuple[Tensor, ...]
+    layers: tuple[LayerActivity, ...]
+    sent: tuple[Tensor, ...]
+
+    @property
+    def spikes(self) -> tuple[Tensor, ...]:
+        """Zeros and ones of each layer that spikes, (T, B, *shape) each."""
+        return tuple(layer.spikes for layer in self.layers if layer.spikes is not None)
 
     @property
     def output(self) -> Tensor:
-        """Spikes of the output layer, (T, B, K)."""
-        return self.spikes[-1]
+        """Spikes of the output layer, (T, B, K); its membrane where it never spikes."""
+        return self.sent[-1]
+
+    @property
+    def membrane(self) -> Tensor:
+        """Membrane of the output layer, (T, B, K)."""
+        return self.layers[-1].membrane
+
+    @property
+    def counts(self) -> Tensor:
+        """Spikes of each neuron of the last layer that spikes, summed over time, (B, K)."""
+        return self.spikes[-1].sum(dim=0).flatten(1)
 
 
 class SpikingNetwork(nn.Module):
-    """Dense layers one after the other, each over all time steps at once.
+    """Layers one after the other, each over all time steps at once.
 
     Args:
-        shapes: The layers from input to output.
-        seed: Weights and decays of a layer come from a child seed of its position.
+        plans: The layers from input to output.
+        seed: Weights, decays and delays of a layer come from a child seed of its position.
     """
 
-    def __init__(self, shapes: Sequence[DenseShape], seed: int) -> None:
+    def __init__(self, plans: Sequence[LayerPlan], seed: int) -> None:
         super().__init__()
-        self.names = tuple(shape.name for shape in shapes)
-        self.dense = nn.ModuleList(
-            DenseLif(shape, Generator().manual_seed(child_seed(seed, "weights", index)))
-            for index, shape in enumerate(shapes)
+        self.names = tuple(plan.name for plan in plans)
+        self._input_shape = plans[0].inputs
+        self.stack = nn.ModuleList(
+            SpikingLayer(plan, Generator().manual_seed(child_seed(seed, "weights", index)))
+            for index, plan in enumerate(plans)
         )
 
     @property
-    def layers(self) -> tuple[DenseLif, ...]:
+    def layers(self) -> tuple[SpikingLayer, ...]:
         """The layers from input to output."""
-        return tuple(cast(Iterator[DenseLif], iter(self.dense)))
+        return tuple(cast(Iterator[SpikingLayer], iter(self.stack)))
 
-    def forward(self, inputs: Tensor, steps: int, dropout: Generator | None = None) -> Activity:
+    def forward(self, inputs: Input, steps: int, dropout: Generator | None = None) -> Activity:
         """Run a batch.
 
         Args:
-            inputs: (T, B, N_in), or (1, B, N_in) where the input is the same at every step.
+            inputs: (T, B, N_in), or (1, B, N_in) where the input is the same at every step;
+                lists of events only where the first layer is dense.
             steps: Number of time steps T.
-            dropout: Draws the dropout masks; None switches dropout off (evaluation).
+            dropout: Draws the dropout masks; None means evaluation: no dropout, and delays of
+                synapses rounded to whole steps.
         """
-        spikes: list[Tensor] = []
+        values = inputs
+        if not isinstance(values, SparseFrames):
+            values = values.reshape(*values.shape[:2], *self._input_shape)
+        done: list[LayerActivity] = []
+        sent: list[Tensor] = []
         for layer in self.layers:
-            spikes.append(layer(inputs, steps))
-            inputs = dropped(spikes[-1], layer.dropout, dropout)
-        return Activity(tuple(spikes))
+            if len(layer.plan.inputs) == 1 and not isinstance(values, SparseFrames):
+                values = values.flatten(2)
+            done.append(layer(values, steps, training=dropout is not None))
+            values = layer.sent(done[-1], dropout)
+            sent.append(values)
+        return Activity(tuple(done), tuple(sent))
 
-
-def layer_shapes(
-    config: Network, n_inputs: int, n_classes: int, dt_ms: float | None = None
-) -> tuple[DenseShape, ...]:
-    """The layers of a configuration, repeats written out.
-
-    A layer without a name is called after its index; copies are called `name_0`, `name_1`, ...
-
-    Args:
-        config: The `network` section.
-        n_inputs: Number of input values.
-        n_classes: Number of output neurons.
-        dt_ms: Length of a time step, for time constants given in ms.
-
-    Raises:
-        ConfigError: If two layers have one name.
-    """
-    shapes: list[DenseShape] = []
-    for index, layer in enumerate(config.layers):
-        neuron = config.neuron_of(layer)
-        n_neurons = n_classes if layer.dense == "classes" else layer.dense
-        for name in _names(layer, index):
-            shapes.append(
-                DenseShape(name, n_inputs, n_neurons, neuron, decay(neuron, dt_ms), layer.dropout)
-            )
-            n_inputs = n_neurons
-    name, times = Counter(shape.name for shape in shapes).most_common(1)[0]
-    if times > 1:
-        raise ConfigError("trial.network.layers", f"the name '{name}' is given {times} times")
-    return tuple(shapes)
-
-
-def _names(layer: Layer, index: int) -> list[str]:
-    name = str(index) if layer.name is None else layer.name
-    return [name] if layer.repeat == 1 else [f"{name}_{copy}" for copy in range(layer.repeat)]
+    def anneal(self, progress: float) -> None:
+        """Tell layers that change while they learn which share of the training is done."""
+        for module in self.modules():
+            if isinstance(module, DelayedDense):
+                module.anneal(progress)
 
 
 def n_parameters(network: nn.Module) -> int:

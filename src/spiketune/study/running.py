@@ -14,6 +14,7 @@ from spiketune.config.study import Study
 from spiketune.errors import ConfigError
 from spiketune.executors.registry import make_executor, n_cores, n_workers
 from spiketune.samplers.asker import Asker
+from spiketune.study.fitting import fits_of
 from spiketune.study.folder import StudyFolder
 from spiketune.study.jobs import JobMaker
 from spiketune.study.journal import StudyLock
@@ -45,6 +46,7 @@ def asker_of(storage: StudyStorage, configuration: Configuration) -> Asker:
         sampler=study.sampler.name,
         options=study.sampler.options,
         seed=study.seed,
+        fits=fits_of(configuration),
     )
 
 

@@ -13,7 +13,8 @@ from spiketune.config.training import Dataset
 from spiketune.data.binning import Binning, frames_of
 from spiketune.data.events import Events
 from spiketune.data.splits import Labelled
-from spiketune.snn.encoding import encode
+from spiketune.snn.encoding import MAX_RATE_HZ, encode
+from spiketune.snn.sparse import Input, SparseFrames
 
 
 class Samples(ABC):
@@ -21,20 +22,25 @@ class Samples(ABC):
 
     Attributes:
         labels: Class of each sample, (n,).
-        n_inputs: Input neurons N.
+        input_shape: Shape of a sample at one time step: (N,), or (C, H, W) of pictures.
         steps: Time steps T.
         constant: Whether an input is the same at every step, and given once.
         analogue: Whether inputs are other numbers than zeros and ones.
     """
 
     labels: Tensor
-    n_inputs: int
+    input_shape: tuple[int, ...]
     steps: int
     constant: bool
     analogue: bool
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def n_inputs(self) -> int:
+        """Input neurons N."""
+        return math.prod(self.input_shape)
 
     @abstractmethod
     def batch(self, which: Tensor | slice, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -47,6 +53,15 @@ class Samples(ABC):
         Returns:
             Input, (T, B, N), or (1, B, N) where it is constant; and labels, (B,).
         """
+
+    def events(self, which: Tensor | slice, generator: Generator) -> tuple[SparseFrames, Tensor]:
+        """The same as `batch`, with the input as lists of events; on the CPU."""
+        inputs, labels = self.batch(which, generator)
+        return SparseFrames.of(inputs), labels
+
+    def given(self, which: Tensor | slice, generator: Generator) -> tuple[Input, Tensor]:
+        """What a network gets: `batch`, or `events` where those are faster."""
+        return self.batch(which, generator)
 
 
 def on_device(data: Labelled, device: torch.device, config: Dataset) -> Samples:
@@ -72,8 +87,9 @@ class EncodedSamples(Samples):
             inputs = inputs.to(torch.float32)
         self._inputs = inputs.flatten(1).to(device)
         self._full_scale, self._encoding = data.full_scale, config.encoding
+        self._max_rate = (config.max_rate_hz or MAX_RATE_HZ) * (config.dt_ms or 1.0) / 1000
         self.labels = torch.as_tensor(data.labels).to(device)
-        self.n_inputs = self._inputs.shape[1]
+        self.input_shape = data.input_shape
         self.steps = config.steps
         self.constant = self.analogue = config.encoding == "constant"
 
@@ -86,7 +102,30 @@ class EncodedSamples(Samples):
         values = inputs.to(torch.float32)
         if self._full_scale != 1.0:
             values = values / self._full_scale
-        return encode(values, self._encoding, self.steps, generator), labels
+        return encode(values, self._encoding, self.steps, generator, self._max_rate), labels
+
+
+@final
+class SparseSamples(Samples):
+    """Samples that networks get as lists of events.
+
+    Args:
+        samples: The same samples, dense; on the CPU.
+    """
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+        self.labels, self.input_shape = samples.labels, samples.input_shape
+        self.steps, self.constant = samples.steps, samples.constant
+        self.analogue = samples.analogue
+
+    def batch(self, which: Tensor | slice, generator: Generator) -> tuple[Tensor, Tensor]:
+        """See `Samples`."""
+        return self._samples.batch(which, generator)
+
+    def given(self, which: Tensor | slice, generator: Generator) -> tuple[Input, Tensor]:
+        """See `Samples`: always events."""
+        return self._samples.events(which, generator)
 
 
 @final
@@ -106,7 +145,7 @@ class RecordedSamples(Samples):
         self._events, self._device = events, device
         self._binning = Binning.configured(config, events)
         self.labels = torch.as_tensor(data.labels).to(device)
-        self.n_inputs = math.prod(events.frame_shape)
+        self.input_shape = data.input_shape
         self.steps = self._binning.steps
         self.constant, self.analogue = False, self._binning.counted
 

@@ -1,15 +1,16 @@
-"""Losses on the output spikes. Letters: `T` time steps, `B` batch, `K` classes."""
+"""Losses on what a network did, and how a class is read. `T` steps, `B` batch, `K` classes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spiketune.config.training import Loss
-
-LossFunction = Callable[[Tensor, Tensor], Tensor]
+from spiketune.config.training import RateRegularization, Training
+from spiketune.snn.networks import Activity
 
 
 def count_mse(
@@ -53,12 +54,93 @@ def rate_cross_entropy(output_spikes: Tensor, labels: Tensor) -> Tensor:
     )
 
 
-def build_loss(config: Loss) -> LossFunction:
-    """The loss that a configuration names, as a function of output spikes and labels."""
-    if config.name == "rate_cross_entropy":
-        return rate_cross_entropy
+def spike_rate(
+    output_spikes: Tensor, labels: Tensor, correct_rate: float, incorrect_rate: float
+) -> Tensor:
+    """Squared distance of each class's spike rate from its target rate, summed.
 
-    def loss(output_spikes: Tensor, labels: Tensor) -> Tensor:
-        return count_mse(output_spikes, labels, config.correct_rate, config.incorrect_rate)
+    Args:
+        output_spikes: Zeros and ones, (T, B, K).
+        labels: (B,).
+        correct_rate: Spikes per step wanted of the label's neuron, in [0, 1].
+        incorrect_rate: Spikes per step wanted of the others.
 
-    return loss
+    Returns:
+        Scalar: the sum over batch and classes.
+
+    Source: `SpikeRate` of SLAYER in lava-dl.
+    """
+    rates = output_spikes.mean(dim=0)
+    targets = torch.full_like(rates, incorrect_rate)
+    targets.scatter_(1, labels.unsqueeze(1), correct_rate)
+    return functional.mse_loss(rates, targets, reduction="sum")
+
+
+def membrane_cross_entropy(membrane: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of the largest membrane over time.
+
+    Args:
+        membrane: Of the output layer, (T, B, K).
+        labels: (B,).
+
+    Returns:
+        Scalar: the mean over the batch.
+
+    Source: Cramer et al. (2022), "The Heidelberg Spiking Data Sets for the Systematic
+    Evaluation of Spiking Neural Networks", arXiv:1910.07407, max-over-time loss.
+    """
+    return functional.cross_entropy(membrane.amax(dim=0), labels)
+
+
+def rate_penalty(activity: Activity, config: RateRegularization) -> Tensor:
+    """How far the rates of neurons lie outside what is wanted.
+
+    Args:
+        activity: Of a batch.
+        config: The range of rates, and the strength.
+
+    Returns:
+        Scalar: `strength` times the mean over all neurons of the squared distance.
+    """
+    rates = torch.cat([spikes.mean(dim=(0, 1)).flatten() for spikes in activity.spikes])
+    outside = rates - rates.clamp(config.min_rate, config.max_rate)
+    return config.strength * outside.square().mean()
+
+
+@dataclass(frozen=True, slots=True)
+class LossFunction:
+    """The loss of a training section, and the class scores that go with it.
+
+    Attributes:
+        of: Scalar from what a network did and the labels, (B,).
+        scores: Score of each class, (B, K), whose largest is the class.
+    """
+
+    of: Callable[[Activity, Tensor], Tensor]
+    scores: Callable[[Activity], Tensor]
+
+    def __call__(self, activity: Activity, labels: Tensor) -> Tensor:
+        """The loss."""
+        return self.of(activity, labels)
+
+
+def build_loss(config: Training) -> LossFunction:
+    """The loss that a training section names, regularisation included."""
+    loss, penalty = config.loss, config.rate_regularization
+
+    def of(activity: Activity, labels: Tensor) -> Tensor:
+        wanted = (loss.correct_rate, loss.incorrect_rate)
+        match loss.name:
+            case "rate_cross_entropy":
+                value = rate_cross_entropy(activity.output, labels)
+            case "count_mse":
+                value = count_mse(activity.output, labels, *wanted)
+            case "spike_rate":
+                value = spike_rate(activity.output, labels, *wanted)
+            case "membrane_cross_entropy":
+                value = membrane_cross_entropy(activity.membrane, labels)
+        return value if penalty is None else value + rate_penalty(activity, penalty)
+
+    if loss.name == "membrane_cross_entropy":
+        return LossFunction(of, lambda activity: activity.membrane.amax(dim=0))
+    return LossFunction(of, lambda activity: activity.output.sum(dim=0))
