@@ -77,7 +77,7 @@ def table(folder: Path, problem: Problem, seeds: Sequence[int], shares: Sequence
         cells = []
         for share in shares:
             middle, low, high = quartiles([run.best(share, problem) for run in chosen])
-            cells.append(f"{middle:.4g} [{low:.4g}, {high:.4g}]")
+            cells.append(f"{middle:.4g} [{low:.4g}, {high:.4g}]".replace("inf", "none"))
         n = quartiles([len(run.values) for run in chosen])[0]
         ask = quartiles([1e3 * run.ask_cpu_s / max(1, len(run.values)) for run in chosen])[0]
         print(f"| {algorithm} | {len(chosen)} | {n:.0f} | {' | '.join(cells)} | {ask:.0f} |")

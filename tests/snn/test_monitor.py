@@ -24,14 +24,14 @@ from tests.training.sections import points, trial
 
 from .monitoring.models import Accumulator, Looped, Threshold, dense
 
-# Two samples; the first neuron is driven by the first input, the second output by the first neuron.
+# Two samples; the hidden neuron is driven by the first input, the second output by that neuron.
 INPUTS = torch.tensor([[0.6, 0.6], [0.0, 0.6]])
-HIDDEN, OUT = [[5.0, 0.0]], [[0.0], [5.0]]
+HIDDEN, OUT = [[5.0, 0.0]], [[-1.0], [5.0]]
 BY_HAND = {  # over two steps
     "spikes_per_sample": (2 + 2) / 2,
     "silent_share": 0.5,
     "effective_macs_per_sample": 2 * 1 / 2,
-    "effective_acs_per_sample": 2 * 1 / 2,
+    "effective_acs_per_sample": 2 * 2 / 2,
     "activation_sparsity": 1 - 4 / (3 * 2 * 2),
     "n_parameters": 4,
 }
@@ -170,7 +170,7 @@ def test_batches_add_up_smaller_and_empty_ones_too(counted: tuple[nn.Module, Any
     expected = {
         "spikes_per_sample": 8 / 5,
         "silent_share": 3 / 5,
-        "effective_acs_per_sample": 4 / 5,
+        "effective_acs_per_sample": 8 / 5,
     }
     found = watch.metrics()
     assert {name: found[name] for name in expected} == pytest.approx(expected)
@@ -330,7 +330,7 @@ def test_norse_models_step_by_step_and_as_sequences(norse_run: tuple[nn.Module, 
         "spikes_per_sample": 2 * (4 + 4) / 3,
         "silent_share": 1 / 3,
         "effective_macs_per_sample": 2 * 4 / 3,
-        "effective_acs_per_sample": 2 * 4 / 3,
+        "effective_acs_per_sample": 2 * 4 * 2 / 3,
     }
     found = watch.metrics()
     assert {name: found[name] for name in expected} == pytest.approx(expected)

@@ -97,3 +97,24 @@ def test_resets_come_from_the_configuration(kind: str, reset: str) -> None:
     subtract = built({"dense": "classes"}, neuron={"kind": kind, "threshold": 0.3})
     other = built({"dense": "classes"}, neuron={"kind": kind, "threshold": 0.3, "reset": reset})
     assert not torch.allclose(subtract(inputs(), 9).membrane, other(inputs(), 9).membrane)
+
+
+def test_a_quantised_layer_computes_with_values_on_the_grid_of_hardware() -> None:
+    neuron = {"kind": "alif", "current_decay": 0.3001, "threshold": 0.71, "voltage_decay": 0.1}
+    fine = built({"dense": "classes"}, neuron=neuron)
+    coarse = built({"dense": "classes"}, neuron={**neuron, "quantize": True})
+    synapses = coarse.layers[0].synapses
+    steps = synapses.used_weight * 32
+    assert torch.equal(steps, steps.round())
+    assert torch.equal(synapses.weight, fine.layers[0].synapses.weight)
+    currents = synapses(inputs(), training=True)
+    parameters = neurons.AlifParameters(
+        round(0.3001 * 4096) / 4096, round(0.1 * 4096) / 4096, 0.0, 0.0, round(0.71 * 64) / 64, 0.0
+    )
+    spikes, membrane = neurons.alif(currents, parameters, Exponential())
+    found = coarse(inputs(), 9).layers[0]
+    torch.testing.assert_close(found.membrane, membrane)
+    torch.testing.assert_close(found.spikes, spikes)
+    assert not torch.allclose(found.membrane, fine(inputs(), 9).layers[0].membrane)
+    found.membrane.sum().backward()
+    assert bool(synapses.weight.grad.abs().sum() > 0)

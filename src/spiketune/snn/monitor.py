@@ -14,6 +14,7 @@ from torch import nn
 from spiketune.errors import InputError
 from spiketune.snn.monitoring.activity import empty
 from spiketune.snn.monitoring.batches import EpochCount, SampleCount
+from spiketune.snn.monitoring.counting import ones_where_not_zero, sum_of_ones
 from spiketune.snn.monitoring.hooks import Hook
 from spiketune.snn.monitoring.layers import WatchedLayer
 from spiketune.snn.monitoring.output import OutputSearch
@@ -302,7 +303,7 @@ class Monitor:
             return
         spikes = layer.spikes(output)
         if not counts_samples:
-            self._measure(layer.name, (spikes != 0).sum(), spikes.numel())
+            self._measure(layer.name, sum_of_ones(ones_where_not_zero(spikes)), spikes.numel())
             return
         counts, n_steps = layer.count(spikes)
         starts = self._starts(layer, output)

@@ -20,6 +20,7 @@ from spiketune.snn.neurons import (
     lif,
     recurrent_lif,
 )
+from spiketune.snn.quantisation import quantized_alif
 from spiketune.snn.spike_gradients import build_spike_gradient
 
 # The decay where neither `beta` nor `tau_mem_ms` is given: snnTorch's tutorials, whose
@@ -156,6 +157,8 @@ class Alif(Population):
         decays = {name: getattr(self, name) for name in ALIF_DECAYS}
         thresholds = (self._neuron.threshold, self._neuron.threshold_step)
         parameters = AlifParameters(**decays, threshold=thresholds[0], threshold_step=thresholds[1])
+        if self._neuron.quantize:
+            parameters = quantized_alif(parameters)
         return alif(currents, parameters, self.gradient, steps=steps)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, TypeAlias, final
 from torch import Tensor, nn
 
 from spiketune.errors import InputError
+from spiketune.snn.monitoring.counting import ones_where_not_zero, sum_of_ones
 from spiketune.snn.monitoring.libraries import Kind, tensors_in
 
 # Where the state of a call comes from: the layer starts without one, goes on with the one it
@@ -103,11 +104,11 @@ class WatchedLayer:
         Raises:
             InputError: If a sequence lacks axes.
         """
-        fired = spikes != 0
+        fired = ones_where_not_zero(spikes)
         axis = self.time_axis
         if axis is None:
             samples = fired.unsqueeze(0) if fired.dim() == 1 else fired
-            return samples.flatten(1).sum(dim=1), 1
+            return sum_of_ones(samples.flatten(1), 1), 1
         if fired.dim() < 2:
             raise InputError(
                 f"monitor: layer '{self.name}' returned shape {tuple(spikes.shape)} where time, "
@@ -116,8 +117,10 @@ class WatchedLayer:
             )
         n_steps = fired.shape[axis]
         if fired.dim() == 2:
-            return fired.sum().reshape(1), n_steps
-        return fired.movedim(axis, 1).flatten(1).sum(dim=1), n_steps
+            return sum_of_ones(fired).reshape(1), n_steps
+        if axis == 1:
+            return sum_of_ones(fired.flatten(1), 1), n_steps
+        return sum_of_ones(fired.flatten(2), (0, 2)), n_steps
 
     def _kept(self) -> list[Tensor]:
         if self._kind is None:

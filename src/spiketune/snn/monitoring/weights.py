@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from spiketune.metrics.energy import fan_out
+from spiketune.snn.monitoring.counting import any_analogue, ones_where_not_zero, sum_of_ones
 from spiketune.snn.monitoring.libraries import class_names, tensors_in
 
 _WRAPPERS: Final = "spikingjelly.activation_based.layer.stateless_wrapper"
@@ -67,6 +68,7 @@ class WatchedWeight:
         self._module, self._weight, self._n_axes = module, weight, n_axes
         self._source, self._connect = source, connect
         self._fan_out: tuple[object, Tensor, Tensor] | None = None
+        self._last: tuple[object, tuple[Tensor, Tensor], Tensor] | None = None
 
     def operations(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
@@ -78,11 +80,20 @@ class WatchedWeight:
         inputs = inputs.detach()
         if inputs.layout != torch.strided:
             inputs = inputs.to_dense()
-        shape = inputs.shape[inputs.dim() - self._n_axes :]
-        used = inputs != 0
-        counts = used.reshape(-1, *shape).sum(dim=0)
-        analogue = torch.logical_and(used, inputs.abs() != 1).any()
-        return Operations((counts * self._met_by(shape)).sum(), analogue)
+        met_by = self._met_by(inputs.shape[inputs.dim() - self._n_axes :])
+        counts, analogue = self._counted(inputs)
+        return Operations((counts * met_by).sum(), analogue)
+
+    def _counted(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """How often each input was not zero, and whether any was no spike."""
+        version = None if inputs.is_inference() else inputs._version
+        key = (inputs.data_ptr(), version, inputs.shape, inputs.stride(), inputs.dtype)
+        if version is None or self._last is None or self._last[0] != key:
+            shape = inputs.shape[inputs.dim() - self._n_axes :]
+            counts = sum_of_ones(ones_where_not_zero(inputs).reshape(-1, *shape), 0)
+            # A constant input is the same at every step. It is kept, as the weight is.
+            self._last = (key, (counts, any_analogue(inputs)), inputs)
+        return self._last[1]
 
     def _met_by(self, shape: torch.Size) -> Tensor:
         weight: Tensor = getattr(self._module, self._weight).detach()

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from spiketune.snn.kernels.cpu.arrays import BLOCK, over_time, repeated, rows
 from spiketune.snn.kernels.cpu.compilation import compiled
-from spiketune.snn.kernels.cpu.lif import KINDS
+from spiketune.snn.kernels.cpu.exponential import exp_negative
+from spiketune.snn.kernels.forms import KINDS
 from spiketune.snn.spike_gradients import SimpleForm, SpikeGradient
 
 # A block's state and parameters are rows of one array at fixed places in it, so that LLVM knows
@@ -180,10 +181,18 @@ def _backward(
                         for i in range(n):
                             x = one + scale * abs(w[_X + i])
                             drive[i] = gain * given[i] / (x * x)
-                    else:
+                    elif kind == 3:
                         for i in range(n):
                             x = one - scale * abs(w[_X + i])
                             drive[i] = gain * given[i] * (x if x > zero else zero)
+                    elif kind == 4:
+                        for i in range(n):
+                            x = exp_negative(-scale * abs(w[_X + i]))
+                            drive[i] = gain * given[i] * x
+                    else:
+                        for i in range(n):
+                            x = exp_negative(-scale * abs(w[_X + i]))
+                            drive[i] = gain * given[i] * (x / ((one + x) * (one + x)))
                     if totals.size > 0:
                         of_ke = totals[2, g, offset : offset + n]
                         of_kr = totals[3, g, offset : offset + n]
@@ -263,7 +272,7 @@ def backward(
     repeats = _repeated(parameters, B)
     state = membrane.new_empty(_ROWS_BACKWARD * BLOCK).numpy()
     form, derivative = gradient.simple_form(), nothing
-    if form is None or form.kind not in KINDS:
+    if form is None:
         form = SimpleForm("given", 0.0, 0.0)
         if spikes_grad is not None:
             distances = torch.empty_like(membrane)

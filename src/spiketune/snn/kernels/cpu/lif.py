@@ -10,12 +10,10 @@ from torch import Tensor
 
 from spiketune.snn.kernels.cpu.arrays import over_time, repeated, rows
 from spiketune.snn.kernels.cpu.compilation import compiled
+from spiketune.snn.kernels.cpu.exponential import exp_negative
+from spiketune.snn.kernels.forms import KINDS, RESETS
 from spiketune.snn.kernels.reference import Reset
 from spiketune.snn.spike_gradients import SimpleForm, SpikeGradient
-
-_RESETS: Final = {"subtract": 0, "zero": 1, "none": 2}
-# How a backward has the derivative of the spike: given as an array, or by a formula.
-KINDS: Final = {"given": 0, "squared": 1, "absolute": 2, "hat": 3}
 
 _SIGNATURES_FORWARD: Final = [
     f"void({t}[:,:,::1], {t}[:,::1], {t}[:,::1], int64, {t}[:,:,::1], {t}[:,:,::1])"
@@ -126,10 +124,18 @@ def _backward(
                         for i in range(n):
                             x = one + scale * abs(u[i] - th[i])
                             carry[i] += gain * given[i] / (x * x)
-                    else:
+                    elif kind == 3:
                         for i in range(n):
                             x = one - scale * abs(u[i] - th[i])
                             carry[i] += gain * given[i] * (x if x > zero else zero)
+                    elif kind == 4:
+                        for i in range(n):
+                            x = exp_negative(-scale * abs(u[i] - th[i]))
+                            carry[i] += gain * given[i] * x
+                    else:
+                        for i in range(n):
+                            x = exp_negative(-scale * abs(u[i] - th[i]))
+                            carry[i] += gain * given[i] * (x / ((one + x) * (one + x)))
                 out = grad[g, 0 if summed else t, first : first + n]
                 if summed and t < n_steps - 1:
                     for i in range(n):
@@ -157,7 +163,7 @@ def forward(
         rows(currents, given),
         betas,
         betas if threshold is None else repeated(threshold, B),
-        _RESETS["none" if threshold is None else reset],
+        RESETS["none" if threshold is None else reset],
         rows(nothing, 0) if spikes is None else rows(spikes, steps),
         rows(membrane, steps),
     )
@@ -180,7 +186,7 @@ def backward(
     G, T, B, N = membrane.shape
     nothing = membrane.new_empty((0, 0, 0, 0))
     form, derivative = gradient.simple_form(), nothing
-    if form is None or form.kind not in KINDS:
+    if form is None:
         form = SimpleForm("given", 0.0, 0.0)
         if spikes_grad is not None and threshold is not None:
             distance = membrane - threshold.view(G, 1, 1, N)
@@ -198,7 +204,7 @@ def backward(
         rows(membrane, T),
         betas,
         betas if threshold is None else repeated(threshold, B),
-        _RESETS["none" if threshold is None else reset],
+        RESETS["none" if threshold is None else reset],
         KINDS[form.kind],
         form.scale,
         form.gain,

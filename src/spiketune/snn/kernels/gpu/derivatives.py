@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from spiketune.snn.kernels.forms import KINDS
 from spiketune.snn.spike_gradients import SimpleForm, SpikeGradient
-
-KINDS: Final = {
-    "given": 0,
-    "squared": 1,
-    "absolute": 2,
-    "hat": 3,
-    "exponential": 4,
-    "logistic": 5,
-}
 
 
 class Form(NamedTuple):

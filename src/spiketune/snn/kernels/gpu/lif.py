@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from spiketune.snn.kernels.forms import RESETS
 from spiketune.snn.kernels.gpu.derivatives import derivative_at, form_of, number
 from spiketune.snn.kernels.gpu.launch import BLOCK, grid, over_time
 from spiketune.snn.kernels.reference import Reset
 from spiketune.snn.spike_gradients import SpikeGradient
-
-_RESETS: Final = {"subtract": 0, "zero": 1, "none": 2}
 
 
 @triton.jit
@@ -160,7 +157,7 @@ def forward(
             given * B * N,
             B * N if given > 1 else 0,
             spiking=threshold is not None,
-            reset=_RESETS["none" if threshold is None else reset],
+            reset=RESETS["none" if threshold is None else reset],
             block=BLOCK,
             enable_fp_fusion=False,
         )
@@ -205,7 +202,7 @@ def backward(
             of_spikes=spikes_grad is not None,
             of_membrane=membrane_grad is not None,
             form=form.kind,
-            reset=_RESETS["none" if threshold is None else reset],
+            reset=RESETS["none" if threshold is None else reset],
             summed=summed,
             beta_needed=beta_needed,
             spiking=threshold is not None,
