@@ -20,11 +20,16 @@ JITTER: Final = 1e-6
 _BOUNDS_LENGTH: Final = (np.log(5e-3), np.log(1e3))
 _BOUNDS_VARIANCE: Final = (np.log(1e-2), np.log(1e2))
 _BOUNDS_NOISE: Final = (np.log(LEAST_NOISE), np.log(1.0))
+_SHORTER: Final = 2.0  # the logarithm of how much
 _SMALL: Final = 120  # points of the first, cheap fit, which the full one starts from
 
 
 def fit(features: Array, targets: Array, group: Ints, *, iterations: int = 12) -> Hyperparameters:
-    """The posterior mode, found from the prior's mode by way of a small subset.
+    """The posterior mode, from the better of two starts.
+
+    One is the prior's mode, by way of a small subset. The other has short lengthscales: from long
+    ones a search may end where all is noise (measured at 22 parameters and 500 observations: an
+    error of 0.97 instead of 0.46).
 
     It depends on the data alone, not on an earlier fit, so that a sampler made anew from the
     journal finds the same.
@@ -35,15 +40,17 @@ def fit(features: Array, targets: Array, group: Ints, *, iterations: int = 12) -
         group: Parameter of each feature, (D,), in 0..G-1.
         iterations: Of the fit to all points.
     """
-    n_groups = int(group.max()) + 1
-    start = np.append(np.full(n_groups, _length_location(n_groups)), [0.0, -4.0])
+    location = _length_location(int(group.max()) + 1)
+    lengths = np.full(int(group.max()) + 1, location)
+    start, short = np.append(lengths, [0.0, -4.0]), np.append(lengths - _SHORTER, [0.0, -4.0])
     if len(targets) > _SMALL:
         some = np.linspace(0, len(targets) - 1, _SMALL).astype(int)
         start = _optimum(features[some], targets[some], group, start, 40)
     else:
         iterations = 50
-    mode = _optimum(features, targets, group, start, iterations)
-    return _unpacked(mode)
+    modes = [_optimum(features, targets, group, one, iterations) for one in (start, short)]
+    values = [negative_log_posterior(mode, features, targets, group)[0] for mode in modes]
+    return _unpacked(modes[int(np.argmin(values))])
 
 
 def negative_log_posterior(
