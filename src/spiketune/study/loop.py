@@ -149,6 +149,14 @@ class StudyLoop:
             self._reason = "budget"
         return self._reason is None or (self._reason == "exhausted" and bool(self._in_flight))
 
+    def _spent(self) -> float:
+        """Share of the budget that is spent, by whichever of trials and time is further."""
+        budget = self._jobs.study.budget
+        asked = self._n_done + self._n_failed + self._in_flight
+        shares = [asked / budget.trials] if budget.trials else []
+        shares += [self._elapsed_s() / budget.time] if budget.time else []
+        return min(1.0, max(shares, default=0.0))
+
     def _alike(self) -> int:
         """Failed trials, if nothing else came yet and all failed with the same words."""
         return len(self._failures) if not self._n_done and len(set(self._failures)) == 1 else 0
@@ -177,6 +185,7 @@ class StudyLoop:
         if enqueued is not None:
             self._start_enqueued(enqueued)
             return True
+        self._asker.spent = self._spent()
         try:
             proposal, accepted = self._asker.ask()
         except GridExhaustedError:
