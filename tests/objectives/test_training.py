@@ -141,7 +141,7 @@ def test_it_is_the_same_training_as_that_of_the_trial(tmp_path: Path) -> None:
 def test_without_a_permit_nothing_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr("spiketune.objectives.training.Trainer")
+    monkeypatch.delattr("spiketune.objectives.training.build_trainer")
     with pytest.raises(TestSplitError):
         train_and_test(
             small(),

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from spiketune.errors import ConfigError
@@ -60,7 +60,7 @@ def _explain(model: type[BaseModel], detail: ErrorDetails) -> str:
             return f"unknown key; {hint}known: {', '.join(known) or 'none'}"
         case "missing":
             return "is required"
-        case "value_error":
+        case "value_error" | "kind":
             return message
     return f"{message[0].lower()}{message[1:]}, got {given!r}"
 
@@ -68,13 +68,24 @@ def _explain(model: type[BaseModel], detail: ErrorDetails) -> str:
 def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """Keys of the section at a location, found by walking the models' annotations."""
     current: type[BaseModel] = model
+    annotation: Any = model
     for part in location:
         if isinstance(part, str) and part in current.model_fields:
-            inner = _model_in(current.model_fields[part].annotation)
-            if inner is None:
-                return []
-            current = inner
+            annotation = current.model_fields[part].annotation
+        elif (annotation := _tagged(annotation, part)) is None:
+            continue
+        if (inner := _model_in(annotation)) is None:
+            return []
+        current = inner
     return list(current.model_fields)
+
+
+def _tagged(annotation: Any, tag: int | str) -> Any:
+    """The member of a union that has this tag, if one has."""
+    for member in getattr(annotation, "__args__", ()):
+        if Tag(str(tag)) in getattr(member, "__metadata__", ()):
+            return member
+    return None
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

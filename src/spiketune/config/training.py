@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
+from spiketune.config import stdp
 from spiketune.config.network import Network
 from spiketune.config.section import Section, Share
+from spiketune.config.stdp import Stdp
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -78,6 +81,23 @@ class Silence(Section):
 
     min_spikes: Annotated[int, Field(ge=1)] = 5
     share: Share = 0.03
+
+
+def _branch_of_kind(network: Any) -> str:
+    """The tag of the model to check a network by; in brackets, as branches of unions are."""
+    if isinstance(network, Mapping):
+        return f"kind[{network.get('kind', 'layered')}]"
+    return f"kind[{getattr(network, 'kind', 'layered')}]"
+
+
+AnyNetwork = Annotated[
+    Annotated[Network, Tag("kind[layered]")] | Annotated[Stdp, Tag("kind[stdp]")],
+    Discriminator(
+        _branch_of_kind,
+        custom_error_type="kind",
+        custom_error_message="`kind` must be `layered` or `stdp`",
+    ),
+]
 
 
 class Optimizer(Section):
@@ -168,11 +188,38 @@ class TrainingTrial(Section):
     device: Device = "auto"
     dataset: Dataset
     silence: Silence | None = None
-    network: Network
+    network: AnyNetwork
     training: Training = Training()
+
+    @property
+    def layered(self) -> Network:
+        """The network, where it is one of layers.
+
+        Raises:
+            ValueError: If it is of another kind.
+        """
+        if not isinstance(self.network, Network):
+            raise ValueError(f"a network of `kind: {self.network.kind}` has no layers")
+        return self.network
+
+    @model_validator(mode="after")
+    def _trained_without_gradients(self) -> TrainingTrial:
+        if isinstance(self.network, Stdp):
+            if foreign := sorted(self.training.model_fields_set - stdp.TRAINING_KEYS):
+                raise ValueError(
+                    f"`training.{foreign[0]}` means nothing for `kind: stdp`, which knows "
+                    f"{' and '.join(sorted(stdp.TRAINING_KEYS))}; leave it out"
+                )
+            if self.device not in {"auto", "cpu"}:
+                raise ValueError("`kind: stdp` runs on the CPU; say `device: cpu`, or `auto`")
+            if self.dataset.frames == "count":
+                raise ValueError("`kind: stdp` needs spikes; say `frames: binary`")
+        return self
 
     @model_validator(mode="after")
     def _time_constants_have_a_step(self) -> TrainingTrial:
+        if not isinstance(self.network, Network):
+            return self
         for layer in self.network.layers:
             neuron = self.network.neuron_of(layer)
             for name in ("tau_mem_ms", "tau_syn_ms"):
@@ -183,6 +230,8 @@ class TrainingTrial(Section):
     @model_validator(mode="after")
     def _loss_reads_what_there_is(self) -> TrainingTrial:
         name = self.training.loss.name
+        if not isinstance(self.network, Network):
+            return self
         if name != "membrane_cross_entropy" and not self.network.output_neuron.spikes:
             raise ValueError(
                 f"the loss `{name}` reads spikes, but the output layer has an `integrator`, which "

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from spiketune.config.loading import check_resolved, kind_of
+from spiketune.config.stdp import NEEDS_SPIKES, Stdp
 from spiketune.config.training import Dataset, Device, TrainingTrial
-from spiketune.errors import DeviceError, InputError
+from spiketune.errors import ConfigError, DeviceError, InputError
 from spiketune.objectives.function import PICKLED, load_function
 
 
@@ -36,6 +37,7 @@ def prepare(sections: Iterable[Mapping[str, Any]], base_folder: str) -> None:
             source = model.dataset.model_copy(update={"steps": 1})
             datasets[json.dumps(source.model_dump(), sort_keys=True)] = source
             devices.add(model.device)
+            _check_spikes(model)
     for function in sorted(functions):
         _check_function(function, base_folder)
     for device in devices - {"auto", "cpu"}:
@@ -52,6 +54,16 @@ def sample_shape(dataset: Dataset) -> tuple[int, ...]:
     from spiketune.data.registry import load
 
     return load(dataset).train.input_shape
+
+
+def _check_spikes(config: TrainingTrial) -> None:
+    """Refuse currents as input of a network that learns by spikes; recordings are spikes."""
+    if not isinstance(config.network, Stdp) or config.dataset.encoding != "constant":
+        return
+    from spiketune.data import registry
+
+    if not registry.get_dataset(config.dataset.name).has_events:
+        raise ConfigError("trial.dataset.encoding", NEEDS_SPIKES)
 
 
 def _check_device(device: Device) -> None:

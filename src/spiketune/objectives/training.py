@@ -11,20 +11,18 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
+from spiketune.config.checking import check
 from spiketune.config.training import TrainingTrial
 from spiketune.data.registry import load, load_test
 from spiketune.data.splits import TestPermit, check_permit
-from spiketune.errors import ConfigError, TrialError
+from spiketune.errors import TrialError
 from spiketune.objectives.trial import Preempted, Trial
 from spiketune.snn.kernels import cpu as _compiled_before_the_fork  # noqa: F401
-from spiketune.training.batches import on_device
-from spiketune.training.evaluation import evaluate
+from spiketune.training.kinds import build_trainer, evaluate_trained
 from spiketune.training.memory import keep_freed_memory
 from spiketune.training.progress import Metrics
 from spiketune.training.saved import save_network
-from spiketune.training.trainer import Trainer
 
 CHECKPOINT_FILE: Final = "checkpoint.safetensors"
 NETWORK_FILE: Final = "network.safetensors"
@@ -64,7 +62,7 @@ def train(trial: Trial) -> Mapping[str, float]:
         trial.report(epoch, **{name: metrics[name] for name in REPORTED})
 
     with _memory_errors_named():
-        trainer = Trainer(
+        trainer = build_trainer(
             config,
             splits,
             seed=trial.seed,
@@ -86,6 +84,7 @@ def train(trial: Trial) -> Mapping[str, float]:
         epochs=progress.epochs_done,
         stopped_by=progress.stopped_by,
         device=trainer.device.type,
+        paths=dict(trainer.paths),
         torch=torch.__version__,
     )
     if outcome.ended == "interrupted":
@@ -133,13 +132,12 @@ def train_and_test(
     config = checked_section(section)
     keep_freed_memory()
     with _memory_errors_named():
-        trainer = Trainer(
+        trainer = build_trainer(
             config, load(config.dataset), seed=seed, study_seed=study_seed, on_epoch=on_epoch
         )
         outcome = trainer.run()
         test = load_test(config.dataset, permit)
-        data = on_device(test, trainer.device, config.dataset)
-        found = evaluate(trainer.network, data, config, study_seed=study_seed, split="test")
+        found = evaluate_trained(trainer, test, config, study_seed=study_seed, split="test")
     metrics = {
         **outcome.metrics,
         "test_accuracy": found.metrics["accuracy"],
@@ -159,14 +157,9 @@ def checked_section(section: Mapping[str, Any]) -> TrainingTrial:
     """The trial section as a checked model.
 
     Raises:
-        ConfigError: If it is not a valid training; names the first leaf that is wrong.
+        ConfigError: If it is not a valid training; names the leaves that are wrong.
     """
-    try:
-        return TrainingTrial.model_validate(section)
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(["trial", *map(str, first["loc"])])
-        raise ConfigError(path, first["msg"]) from error
+    return check(TrainingTrial, section, "trial")
 
 
 @contextmanager

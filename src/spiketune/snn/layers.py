@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 from spiketune.config.architecture import LayerPlan
 from spiketune.snn.delays import AxonalDelay
 from spiketune.snn.populations import Population, build_population
+from spiketune.snn.sparse import Input, SparseFrames
 from spiketune.snn.synapses import build_synapses
 
 
@@ -58,7 +59,7 @@ class SpikingLayer(nn.Module):
         """Weights used by inputs that were not zero so many times, (*inputs)."""
         return self.synapses.operations(input_counts.reshape(self.plan.inputs))
 
-    def forward(self, inputs: Tensor, steps: int, *, training: bool = False) -> LayerActivity:
+    def forward(self, inputs: Input, steps: int, *, training: bool = False) -> LayerActivity:
         """Run a batch.
 
         Args:
@@ -66,7 +67,7 @@ class SpikingLayer(nn.Module):
             steps: Number of time steps T.
             training: Whether weights are being learned.
         """
-        if self.synapses.needs_every_step:
+        if self.synapses.needs_every_step and not isinstance(inputs, SparseFrames):
             inputs = inputs.expand(steps, *inputs.shape[1:])
         currents = self.synapses(inputs, training=training)
         if currents.dim() == 3:

@@ -12,6 +12,7 @@ from spiketune.config.architecture import LayerPlan
 from spiketune.seeding import child_seed
 from spiketune.snn.delays import DelayedDense
 from spiketune.snn.layers import LayerActivity, SpikingLayer
+from spiketune.snn.sparse import Input, SparseFrames
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +71,23 @@ class SpikingNetwork(nn.Module):
         """The layers from input to output."""
         return tuple(cast(Iterator[SpikingLayer], iter(self.stack)))
 
-    def forward(self, inputs: Tensor, steps: int, dropout: Generator | None = None) -> Activity:
+    def forward(self, inputs: Input, steps: int, dropout: Generator | None = None) -> Activity:
         """Run a batch.
 
         Args:
-            inputs: (T, B, N_in), or (1, B, N_in) where the input is the same at every step.
+            inputs: (T, B, N_in), or (1, B, N_in) where the input is the same at every step;
+                lists of events only where the first layer is dense.
             steps: Number of time steps T.
             dropout: Draws the dropout masks; None means evaluation: no dropout, and delays of
                 synapses rounded to whole steps.
         """
-        values = inputs.reshape(*inputs.shape[:2], *self._input_shape)
+        values = inputs
+        if not isinstance(values, SparseFrames):
+            values = values.reshape(*values.shape[:2], *self._input_shape)
         done: list[LayerActivity] = []
         sent: list[Tensor] = []
         for layer in self.layers:
-            if len(layer.plan.inputs) == 1:
+            if len(layer.plan.inputs) == 1 and not isinstance(values, SparseFrames):
                 values = values.flatten(2)
             done.append(layer(values, steps, training=dropout is not None))
             values = layer.sent(done[-1], dropout)
@@ -99,4 +103,4 @@ class SpikingNetwork(nn.Module):
 
 def n_parameters(network: nn.Module) -> int:
     """Number of learned values."""
-    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    return sum(parameter.numel() for parameter in network.parameters())

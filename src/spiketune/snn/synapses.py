@@ -14,6 +14,7 @@ from torch.nn.utils import parametrizations
 
 from spiketune.config.architecture import LayerPlan, pair, stride_of
 from spiketune.metrics.energy import conv2d_operations, effective_operations
+from spiketune.snn.sparse import Input, SparseFrames, event_linear
 
 
 class Synapses(nn.Module, ABC):
@@ -81,8 +82,10 @@ class Dense(Synapses):
         layer, shape = plan.config, (plan.outputs[0], plan.inputs[0])
         draw_weights(self, shape, generator, bias=layer.bias, norm=layer.weight_norm)
 
-    def forward(self, inputs: Tensor, *, training: bool) -> Tensor:
-        """See `Synapses.forward`."""
+    def forward(self, inputs: Input, *, training: bool) -> Tensor:
+        """See `Synapses.forward`; takes lists of events too."""
+        if isinstance(inputs, SparseFrames):
+            return event_linear(inputs, self.weight, self.bias)
         return functional.linear(inputs, self.weight, self.bias)
 
     def operations(self, input_counts: Tensor) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from spiketune.config.architecture import plan_layers
 from spiketune.config.inline import resolve
 from spiketune.config.loading import Configuration, check_resolved, kind_of, without_parameters
+from spiketune.config.network import Network
 from spiketune.config.training import TrainingTrial
 from spiketune.errors import ConfigError
 from spiketune.objectives.preparation import sample_shape
@@ -28,7 +29,7 @@ def fits_of(configuration: Configuration) -> Fits | None:
 
     def fits(values: Mapping[str, Any]) -> bool:
         model = check_resolved(without_parameters(resolve(section, values)))
-        if not isinstance(model, TrainingTrial):
+        if not isinstance(model, TrainingTrial) or not isinstance(model.network, Network):
             return True
         source = model.dataset.model_copy(update={"steps": 1, "dt_ms": None, "train_share": 1.0})
         key = source.model_dump_json()

@@ -14,6 +14,7 @@ from spiketune.data.binning import Binning, frames_of
 from spiketune.data.events import Events
 from spiketune.data.splits import Labelled
 from spiketune.snn.encoding import MAX_RATE_HZ, encode
+from spiketune.snn.sparse import Input, SparseFrames
 
 
 class Samples(ABC):
@@ -52,6 +53,15 @@ class Samples(ABC):
         Returns:
             Input, (T, B, N), or (1, B, N) where it is constant; and labels, (B,).
         """
+
+    def events(self, which: Tensor | slice, generator: Generator) -> tuple[SparseFrames, Tensor]:
+        """The same as `batch`, with the input as lists of events; on the CPU."""
+        inputs, labels = self.batch(which, generator)
+        return SparseFrames.of(inputs), labels
+
+    def given(self, which: Tensor | slice, generator: Generator) -> tuple[Input, Tensor]:
+        """What a network gets: `batch`, or `events` where those are faster."""
+        return self.batch(which, generator)
 
 
 def on_device(data: Labelled, device: torch.device, config: Dataset) -> Samples:
@@ -93,6 +103,29 @@ class EncodedSamples(Samples):
         if self._full_scale != 1.0:
             values = values / self._full_scale
         return encode(values, self._encoding, self.steps, generator, self._max_rate), labels
+
+
+@final
+class SparseSamples(Samples):
+    """Samples that networks get as lists of events.
+
+    Args:
+        samples: The same samples, dense; on the CPU.
+    """
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+        self.labels, self.input_shape = samples.labels, samples.input_shape
+        self.steps, self.constant = samples.steps, samples.constant
+        self.analogue = samples.analogue
+
+    def batch(self, which: Tensor | slice, generator: Generator) -> tuple[Tensor, Tensor]:
+        """See `Samples`."""
+        return self._samples.batch(which, generator)
+
+    def given(self, which: Tensor | slice, generator: Generator) -> tuple[Input, Tensor]:
+        """See `Samples`: always events."""
+        return self._samples.events(which, generator)
 
 
 @final

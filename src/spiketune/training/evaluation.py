@@ -16,6 +16,7 @@ from spiketune.metrics.activity import n_silent
 from spiketune.metrics.energy import activation_sparsity
 from spiketune.seeding import child_seed
 from spiketune.snn.networks import Activity, SpikingNetwork
+from spiketune.snn.sparse import Input
 from spiketune.training.batches import Samples
 from spiketune.training.losses import build_loss
 
@@ -59,7 +60,7 @@ class _Tally:
     input_counts: Counts = ()
     spike_counts: Counts = ()
 
-    def add(self, inputs: Tensor, activity: Activity, steps: int) -> None:
+    def add(self, inputs: Input, activity: Activity, steps: int) -> None:
         own = [layer.spikes for layer in activity.layers]
         emitted = [None if spikes is None else spikes.count_nonzero(dim=(0, 1)) for spikes in own]
         # What a layer sends is most often its spikes, which are counted already.
@@ -111,7 +112,7 @@ def evaluate(
         generator = Generator(data.labels.device).manual_seed(
             child_seed(study_seed, "encoding", split, first // BATCH_SIZE)
         )
-        inputs, labels = data.batch(slice(first, first + BATCH_SIZE), generator)
+        inputs, labels = data.given(slice(first, first + BATCH_SIZE), generator)
         activity = network(inputs, data.steps)
         predictions = loss_function.scores(activity).argmax(dim=1)
         tally.loss += float(loss_function(activity, labels)) * len(labels)
