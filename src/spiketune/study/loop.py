@@ -335,6 +335,8 @@ class StudyLoop:
         for trial in filter(is_ours, trials):
             folder, space = self._jobs.folder, self._jobs.configuration.space
             running = revive(trial, space, folder, self._clock.now_s())
+            if self._adopt(running):
+                continue
             self._wait_for_worker(folder.attempt(trial.number, running.attempt))
             end = what_became_of(running, folder)
             if end is None:
@@ -347,6 +349,19 @@ class StudyLoop:
             else:
                 self._end_attempt(running, end.kind, end.message)
                 self._repeat_or_fail(running, end)
+
+    def _adopt(self, running: Running) -> bool:
+        """Take over an attempt that goes on without its asker, under a scheduler."""
+        number = running.trial.number
+        try:
+            job = self._jobs.job(number, running.attempt, running.values)
+        except SpiketuneError:
+            return False  # no attempt was ever submitted
+        worker = self._executor.adopt(job)
+        if worker is not None:
+            running.worker = worker
+            self._running[number] = running
+        return worker is not None
 
     def _wait_for_worker(self, attempt_folder: Path) -> None:
         """A worker of the dead asker may still be about to write its result."""
