@@ -32,6 +32,7 @@ def test_an_example_tunes_a_training_of_a_few_lines_more(example: Path, tmp_path
     (folder,) = (tmp_path / "runs").iterdir()
     study = spiketune.open(folder)
     frame = study.frame()
+    assert "torch" in study.section.executor.preload  # once for all trials
     assert len(frame) == 4
     assert set(frame["state"]) <= {"finished", "silent"}
     assert frame["validation_accuracy"].max() > 0.6

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from spiketune.config.checking import check
 from spiketune.config.training import TrainingTrial
+from spiketune.data import event_kernels as _loaded_before_the_fork  # noqa: F401
 from spiketune.data.registry import load, load_test
 from spiketune.data.splits import TestPermit, check_permit
 from spiketune.errors import TrialError
 from spiketune.objectives.trial import Preempted, Trial
-from spiketune.snn.kernels import cpu as _compiled_before_the_fork  # noqa: F401
+from spiketune.snn.kernels import events as _compiled_before_the_fork  # noqa: F401
 from spiketune.training.kinds import build_trainer, evaluate_trained
 from spiketune.training.memory import keep_freed_memory
 from spiketune.training.progress import Metrics

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 if TYPE_CHECKING:
-    from spiketune.snn.kernels.events import Matrix
+    pass
 
 # Share of inputs that are not zero up to which their sum is faster than a matrix product: 3 to 5
 # times as fast at 2 %, 2.5 at 5 %, 1.5 at 10 %, no faster at 15 % (784-256 to 2312-512).
@@ -54,7 +54,7 @@ class SparseFrames:
         return self.shape[0]
 
     @property
-    def matrix(self) -> Matrix:
+    def matrix(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
         """The frames as a sparse matrix, (T * B, N_in)."""
         return self.starts, self.inputs, self.values
 

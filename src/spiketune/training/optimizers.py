@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import bisect
+import functools
+import inspect
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,19 +14,33 @@ from torch import nn
 from spiketune.config.training import Optimizer, Training
 
 
+@functools.cache
+def _uncompiled(kind: type[torch.optim.Optimizer]) -> type[Any]:
+    """The same optimiser, without what only `torch.compile` needs.
+
+    PyTorch wraps the methods of its optimisers in calls that load its compiler at the first
+    use: 140 MB and 1.5 s for nothing here. State and results are the same.
+    """
+    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    methods["step"] = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), methods)
+
+
 def build_optimizer(config: Optimizer, network: nn.Module) -> torch.optim.Optimizer:
     """The optimiser that a configuration names, over all weights of the network."""
     weights = list(network.parameters())
     fused = weights[0].device.type in {"cpu", "cuda"}  # one call a step instead of one a tensor
     if config.name == "adam":
-        return torch.optim.Adam(
+        adam: torch.optim.Optimizer = _uncompiled(torch.optim.Adam)(
             weights,
             lr=config.learning_rate,
             betas=config.betas,
             weight_decay=config.weight_decay,
             fused=fused,
         )
-    return torch.optim.SGD(
+        return adam
+    sgd: torch.optim.Optimizer = _uncompiled(torch.optim.SGD)(
         weights,
         lr=config.learning_rate,
         momentum=config.momentum,
@@ -31,6 +48,7 @@ def build_optimizer(config: Optimizer, network: nn.Module) -> torch.optim.Optimi
         weight_decay=config.weight_decay,
         fused=fused,
     )
+    return sgd
 
 
 def learning_rate(config: Training, epoch: int) -> float:

@@ -158,6 +158,12 @@ def loss_and_gradients(
     output = given[out_at : out_at + out_width]
     first_width = table[0, WIDTH]
     total = 0.0
+    # Logits are zeros and ones, so the number of spikes tells the sum of their exponentials.
+    sums_of = np.empty(K + 1)
+    logs_of = np.empty(K + 1)
+    for n in range(K + 1):
+        sums_of[n] = (n * math.e + (K - n)) * T * B
+        logs_of[n] = math.log(n * math.e + (K - n)) / (T * B)
     for b in range(B):
         counts[b, :] = zero
         for t in range(T):
@@ -200,7 +206,7 @@ def loss_and_gradients(
             for e in range(n_spikes):
                 counts[b, events[sent_at + e]] += 1
             if loss == CROSS_ENTROPY:
-                total += math.log(n_spikes * math.e + (K - n_spikes)) / (T * B)
+                total += logs_of[n_spikes]
         label = labels[b]
         for i in range(out_width):
             output[i] = zero
@@ -217,7 +223,7 @@ def loss_and_gradients(
         for t in range(T - 1, -1, -1):
             if loss == CROSS_ENTROPY:
                 n_spikes = n_events[L - 1, t]
-                share = 1.0 / ((n_spikes * math.e + (K - n_spikes)) * T * B)
+                share = 1.0 / sums_of[n_spikes]
                 for o in range(K):
                     output[o] = share
                 sent_at = out_at * T + t * out_width
