@@ -25,7 +25,7 @@ from spiketune.samplers.cascbo.packed import PackedCholesky
 
 FIT_POINTS: Final = 400  # the most a fit looks at
 FIRST_FIT: Final = 6
-N_FREQUENCIES: Final = 512
+N_FREQUENCIES: Final = 1024
 
 
 def next_fit(n: int) -> int:
