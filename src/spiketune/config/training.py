@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from spiketune.config import stdp
+from spiketune.config import first_spike, stdp
+from spiketune.config.first_spike import FirstSpike
 from spiketune.config.network import Network
 from spiketune.config.section import Section, Share
 from spiketune.config.stdp import Stdp
@@ -91,11 +92,13 @@ def _branch_of_kind(network: Any) -> str:
 
 
 AnyNetwork = Annotated[
-    Annotated[Network, Tag("kind[layered]")] | Annotated[Stdp, Tag("kind[stdp]")],
+    Annotated[Network, Tag("kind[layered]")]
+    | Annotated[Stdp, Tag("kind[stdp]")]
+    | Annotated[FirstSpike, Tag("kind[first_spike]")],
     Discriminator(
         _branch_of_kind,
         custom_error_type="kind",
-        custom_error_message="`kind` must be `layered` or `stdp`",
+        custom_error_message="`kind` must be `layered`, `stdp` or `first_spike`",
     ),
 ]
 
@@ -214,6 +217,23 @@ class TrainingTrial(Section):
                 raise ValueError("`kind: stdp` runs on the CPU; say `device: cpu`, or `auto`")
             if self.dataset.frames == "count":
                 raise ValueError("`kind: stdp` needs spikes; say `frames: binary`")
+        return self
+
+    @model_validator(mode="after")
+    def _trained_by_spike_times(self) -> TrainingTrial:
+        if isinstance(self.network, FirstSpike):
+            if foreign := sorted(self.training.model_fields_set - first_spike.TRAINING_KEYS):
+                raise ValueError(
+                    f"`training.{foreign[0]}` means nothing for `kind: first_spike`, which knows "
+                    f"{', '.join(sorted(first_spike.TRAINING_KEYS))}; leave it out"
+                )
+            if self.device not in {"auto", "cpu"}:
+                raise ValueError("`kind: first_spike` runs on the CPU; say `device: cpu`")
+            if self.dataset.frames is not None or self.dataset.encoding != "constant":
+                raise ValueError(
+                    "`kind: first_spike` turns values into spike times itself (`network.input`); "
+                    "leave `encoding` and `frames` out, and take a data set of values"
+                )
         return self
 
     @model_validator(mode="after")

@@ -6,18 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from spiketune.config.first_spike import FirstSpike
 from spiketune.config.stdp import Stdp
 from spiketune.config.training import TrainingTrial
 from spiketune.data.splits import Labelled, Splits
+from spiketune.snn.first_spike import FirstSpikeNetwork
 from spiketune.snn.stdp import StdpNetwork
-from spiketune.training import evaluation, stdp
+from spiketune.training import evaluation, first_spike, stdp
 from spiketune.training.batches import on_device
 from spiketune.training.evaluation import Evaluation
+from spiketune.training.first_spike import FirstSpikeTrainer
 from spiketune.training.progress import Metrics
 from spiketune.training.stdp import StdpTrainer
 from spiketune.training.trainer import Trainer
 
-AnyTrainer: TypeAlias = Trainer | StdpTrainer
+AnyTrainer: TypeAlias = Trainer | StdpTrainer | FirstSpikeTrainer
 
 
 def build_trainer(
@@ -31,7 +34,11 @@ def build_trainer(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> AnyTrainer:
     """The trainer of the kind of network that a configuration describes; see `Trainer`."""
-    maker = StdpTrainer if isinstance(config.network, Stdp) else Trainer
+    maker: type[AnyTrainer] = Trainer
+    if isinstance(config.network, Stdp):
+        maker = StdpTrainer
+    elif isinstance(config.network, FirstSpike):
+        maker = FirstSpikeTrainer
     return maker(
         config,
         splits,
@@ -58,4 +65,6 @@ def evaluate_trained(
     samples, network = on_device(data, trainer.device, config.dataset), trainer.network
     if isinstance(network, StdpNetwork):
         return stdp.evaluate(network, samples, config, study_seed=study_seed, split=split)
+    if isinstance(network, FirstSpikeNetwork):
+        return first_spike.evaluate(network, samples, config)
     return evaluation.evaluate(network, samples, config, study_seed=study_seed, split=split)

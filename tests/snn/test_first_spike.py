@@ -1,0 +1,115 @@
+"""Networks of first spike times: delays, layers, and what reaches them."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from spiketune.config.first_spike import FirstSpike, InputTimes, SpikeDelay
+from spiketune.snn.first_spike import (
+    FirstSpikeNetwork,
+    SpikeDelays,
+    first_spikes,
+    input_times,
+)
+from spiketune.snn.networks import n_parameters
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def network(*delays: dict[str, Any] | None, seed: int = 0, **rest: Any) -> FirstSpikeNetwork:
+    layers = [
+        {"neurons": 5, "weights_mean": 1.5, **({"delay": delays[0]} if delays[0] else {})},
+        {"neurons": "classes", "weights_mean": 0.8, **({"delay": delays[1]} if delays[1] else {})},
+    ]
+    config = FirstSpike.model_validate({"kind": "first_spike", "layers": layers, **rest})
+    return FirstSpikeNetwork(config, 4, 3, seed)
+
+
+def times(n: int = 7) -> Tensor:
+    return torch.rand(n, 4, generator=generator(), dtype=torch.float64) * 2
+
+
+@pytest.mark.parametrize("ratio", [1, 2])
+@pytest.mark.parametrize("kind", [None, "axonal", "dendritic", "synaptic"])
+def test_gradients_of_weights_delays_and_inputs_are_exact(kind: str | None, ratio: int) -> None:
+    delay = None if kind is None else {"kind": kind}
+    built = network(delay, delay, tau_ratio=ratio, largest_dw=None)
+    given = times().requires_grad_()
+
+    def output(given: Tensor, *parameters: Tensor) -> Tensor:
+        names = [name for name, _ in built.named_parameters()]
+        found = torch.func.functional_call(built, dict(zip(names, parameters, strict=True)), given)
+        last: Tensor = found[-1]
+        return torch.where(last.isfinite(), last, torch.zeros_like(last))
+
+    assert output(given, *built.parameters()).count_nonzero() > 10
+    parameters = [p.detach().clone().requires_grad_() for p in built.parameters()]
+    assert torch.autograd.gradcheck(output, (given, *parameters), eps=1e-6, atol=1e-6)
+
+
+def test_delays_of_every_kind_are_delays_of_single_synapses() -> None:
+    weight = torch.rand(4, 3, generator=generator(1), dtype=torch.float64) + 0.5
+    late = torch.rand(4, 3, generator=generator(2), dtype=torch.float64)
+    for kind, row in (("axonal", late[:, :1]), ("dendritic", late[:1])):
+        every = first_spikes(times().unsqueeze(1) + row.expand(4, 3).t(), weight)
+        if kind == "axonal":
+            found = first_spikes(times() + row.squeeze(1), weight)
+        else:
+            found = first_spikes(times(), weight) + row.squeeze(0)
+        torch.testing.assert_close(found, every)
+
+
+def test_delays_stay_positive_by_sigmoid_clip_or_shift() -> None:
+    for positivity, expected in (
+        ("sigmoid", [2 / (1 + math.exp(1.0)), 1.0, 2 / (1 + math.exp(-3.0))]),
+        ("clip", [0.0, 0.0, 3.0]),
+        ("shift", [0.0, 1.0, 4.0]),
+    ):
+        config = SpikeDelay(kind="axonal", positivity=positivity, scale=2.0)
+        delays = SpikeDelays(config, 3, 5, generator())
+        with torch.no_grad():
+            delays.parameter.copy_(torch.tensor([[-1.0], [0.0], [3.0]]))
+        delays.settle()
+        assert delays.delays.flatten().tolist() == pytest.approx(expected)
+
+
+def test_a_shift_leaves_delays_alone_that_are_positive_already() -> None:
+    delays = SpikeDelays(
+        SpikeDelay(kind="axonal", positivity="shift", mean=5.0, std=0.1), 3, 5, generator()
+    )
+    before = delays.delays.clone()
+    delays.settle()
+    assert torch.equal(delays.delays, before)
+
+
+def test_parameters_are_counted_by_the_shape_of_delays() -> None:
+    synaptic, axonal = {"kind": "synaptic"}, {"kind": "axonal"}
+    assert n_parameters(network(None, None)) == 4 * 5 + 5 * 3
+    assert n_parameters(network(synaptic, axonal)) == 2 * 4 * 5 + 5 * 3 + 5
+
+
+def test_values_become_times_early_or_late_or_never() -> None:
+    values = torch.tensor([[0.0, 0.25, 1.0]])
+    assert input_times(values, InputTimes(early=1.0, late=3.0)).tolist() == [[1.0, 1.5, 3.0]]
+    bright = InputTimes(early=1.0, late=3.0, inverted=True, silent_zero=True)
+    assert input_times(values, bright).tolist() == [[math.inf, 2.5, 1.0]]
+    with pytest.raises(ValueError, match=r"`early` 2\.0 must be below"):
+        InputTimes(early=2.0, late=2.0)
+
+
+def test_input_that_never_comes_moves_nothing() -> None:
+    built = network({"kind": "synaptic"}, None)
+    given = times()
+    given[:, 2] = math.inf
+    hidden, output = built(given)
+    output[output.isfinite()].sum().backward()
+    assert hidden.shape == (7, 5)
+    first = built.layers[0]
+    assert not first.weight.grad[2].any()
+    assert not first.delay.parameter.grad[2].any()
+    assert bool(first.weight.grad.isfinite().all())
