@@ -1,13 +1,14 @@
 # Two commands do everything on a fresh machine with Python 3.11+ and make:
 #   make quickstart   install, then run the main job on the bundled digits
 #   make test         install what tests need, then lint, types, import rules, tests
+#   make cluster-up   start a one-node SLURM for tests (Debian, root; OVERWRITES /etc/slurm)
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help install install-dev quickstart test lint types imports pytest test-slow benchmark clean
+.PHONY: help install install-dev quickstart test lint types imports pytest test-slow benchmark cluster-up cluster-down clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -48,6 +49,13 @@ test-slow: install-dev
 
 benchmark: install-dev
 	cd benchmarks && ../$(BIN)/python overhead.py
+
+cluster-up:
+	bash .ci/slurm_up.sh
+	@echo "now: SPIKETUNE_TEST_SLURM=1 make test"
+
+cluster-down:
+	bash .ci/slurm_up.sh stop
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage htmlcov

@@ -109,7 +109,7 @@ def with_constraint(trial):
 
 
 def slow_if_large(trial):
-    time.sleep(0.05 if trial.params["x"] < 0.5 else 0.2)
+    time.sleep(0.05 if trial.params["x"] < 0.5 else trial.params.get("slow_s", 0.2))
     return trial.params["x"]
 
 
@@ -137,3 +137,12 @@ def changes_folder(trial):
 
 def exits_at_once(trial):
     os._exit(7)
+
+
+def lasts(trial):
+    """Some seconds, longer than it takes to kill an asker and to start another."""
+    trial.report(1, loss=1.0)
+    time.sleep(5.0)
+    with (Path(trial.params["log"])).open("a") as log:
+        log.write(f"{trial.number}\n")
+    return trial.params["x"]

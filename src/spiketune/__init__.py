@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from spiketune.api import Study, open  # noqa: A004 -- spiketune.open, as there is gzip.open
     from spiketune.errors import SpiketuneError
     from spiketune.objectives.trial import Preempted, Trial
+    from spiketune.snn.monitor import monitor
     from spiketune.space import Choice, Float, Int, Space
     from spiketune.tuning import tune
 
@@ -33,6 +34,7 @@ __all__ = [
     "SpiketuneError",
     "Study",
     "Trial",
+    "monitor",
     "open",
     "tune",
 ]
@@ -45,6 +47,7 @@ _HOMES = {
     "SpiketuneError": "errors",
     "Study": "api",
     "Trial": "objectives.trial",
+    "monitor": "snn.monitor",
     "open": "api",
     "tune": "tuning",
 }

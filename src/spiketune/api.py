@@ -12,7 +12,7 @@ from spiketune.config.loading import Configuration, corners, without_parameters
 from spiketune.config.study import Budget, Executor, seconds
 from spiketune.config.study import Study as StudySection
 from spiketune.errors import InputError, StudyExistsError
-from spiketune.executors.registry import check_executor, make_executor, n_cores, n_workers
+from spiketune.executors.registry import check_executor, make_executor, n_threads
 from spiketune.messages import Message
 from spiketune.study import folder as folders
 from spiketune.study.budget import n_counted, uptime_s
@@ -309,7 +309,7 @@ def retrain_sections(
         study_seed=study.seed if study else 0,
         reason=reason,
         base_folder=base_folder,
-        threads=max(1, n_cores() // n_workers(config)),
+        threads=n_threads(config),
         objectives=tuple(study.objectives) if study else (),
     )
     executor = make_executor(config, configuration.trial, base_folder)

@@ -13,6 +13,7 @@ from spiketune.config.inline import as_range
 from spiketune.config.loading import Configuration, configure
 from spiketune.config.study import Study as StudySection
 from spiketune.errors import InputError, StudyExistsError, StudyNotFoundError
+from spiketune.executors.local import modules_to_preload
 from spiketune.objectives.function import PICKLED, dump_function
 from spiketune.space import Parameter, Space
 from spiketune.study.folder import StudyFolder
@@ -74,6 +75,7 @@ def tune(
         "executor": {
             **({"workers": workers} if workers else {}),
             **({"time_limit": time_limit} if time_limit else {}),
+            "preload": _imported_by_script(objective),
         },
         "seed": seed,
     }
@@ -124,6 +126,14 @@ def _function_section(
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     return {"function": f"{PICKLED}:{kept.name}", "params": params}, str(path.resolve())
+
+
+def _imported_by_script(function: Callable[..., Any]) -> tuple[str, ...]:
+    """What the script that holds a function imports, so that not every trial does it again."""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    if getattr(function, "__module__", "__main__") != "__main__" or file is None:
+        return ()
+    return modules_to_preload(Path(file).stem, str(Path(file).parent))
 
 
 def _objectives(configuration: Configuration) -> Mapping[str, str]:

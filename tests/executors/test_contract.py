@@ -8,19 +8,25 @@ from pathlib import Path
 import pytest
 
 from spiketune.clock import VirtualClock
+from spiketune.config.executor import Executor as ExecutorConfig
 from spiketune.executors.base import Executor
 from spiketune.executors.inline import InlineExecutor
 from spiketune.executors.local import LocalExecutor
+from spiketune.executors.lsf import Lsf
+from spiketune.executors.scheduler_jobs import SchedulerJobsExecutor
 from spiketune.executors.simulated import SimulatedExecutor
+from spiketune.executors.slurm import Slurm
 from spiketune.messages import Failure, Job, Message, Report, Result
 from spiketune.objectives.execution import execute
+from tests.executors.clusters import need
 
 TESTS = str(Path(__file__).parents[1])
 
 
 def job(folder, number=0, function="number", attempt=1, **fields):
     place = folder / f"{number:05d}"
-    params = {"x": fields.pop("x", 0.25), "log": str(folder / "log")}
+    slow_s = fields.pop("slow_s", 0.2)
+    params = {"x": fields.pop("x", 0.25), "log": str(folder / "log"), "slow_s": slow_s}
     return Job(
         study="contract",
         number=number,
@@ -51,12 +57,29 @@ def _simulated() -> Executor:
     return SimulatedExecutor(script, 2, VirtualClock())
 
 
+def _scheduler_jobs(name: str) -> Callable[[], Executor]:
+    def make() -> Executor:
+        need(name)
+        config = ExecutorConfig(name=name, jobs=2, poll=0.5, memory="200M")
+        scheduler = {"slurm": Slurm, "lsf": Lsf}[name]()
+        return SchedulerJobsExecutor(scheduler, config, base_folder=TESTS, settle_s=0.5)
+
+    return make
+
+
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "inline": lambda: InlineExecutor(execute),
     "local": lambda: LocalExecutor(2, base_folder=TESTS),
     "simulated": _simulated,
+    "slurm": _scheduler_jobs("slurm"),
+    "lsf": _scheduler_jobs("lsf"),
 }
-SUPERVISED = ("local", "simulated")  # an attempt that dies does not take the asker with it
+SUPERVISED = (
+    "local",
+    "simulated",
+    "slurm",
+    "lsf",
+)  # an attempt that dies does not take the asker with it
 
 
 @pytest.fixture(params=EXECUTORS)
@@ -110,7 +133,8 @@ def test_an_objective_that_raises_is_a_crash(executor, tmp_path):
 
 
 def test_completions_come_out_of_order(supervised, tmp_path):
-    supervised.submit(job(tmp_path, 0, "slow_if_large", x=0.9))
+    slow_s = 4.0 if isinstance(supervised, SchedulerJobsExecutor) else 0.2  # workers start slowly
+    supervised.submit(job(tmp_path, 0, "slow_if_large", x=0.9, slow_s=slow_s))
     supervised.submit(job(tmp_path, 1, "slow_if_large", x=0.1))
     assert [end.number for end in ends(collect(supervised, 2))] == [1, 0]
 
@@ -134,7 +158,7 @@ def test_a_trial_that_hangs_past_its_limit_is_ended(supervised, tmp_path, monkey
 
 def test_a_cancelled_trial_leaves_as_preempted(supervised, tmp_path):
     supervised.submit(job(tmp_path, 0, "waits_for_stop"))
-    if isinstance(supervised, LocalExecutor):
+    if not isinstance(supervised, SimulatedExecutor):
         assert isinstance(supervised.events(20.0)[0], Report)
     supervised.cancel(0)
     (end,) = ends(collect(supervised, 1))

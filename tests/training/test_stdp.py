@@ -11,7 +11,7 @@ import torch
 
 from spiketune.config.training import TrainingTrial
 from spiketune.data.splits import Labelled, Splits
-from spiketune.errors import ConfigError
+from spiketune.errors import ConfigError, TrialError
 from spiketune.training.batches import on_device
 from spiketune.training.epochs import Outcome
 from spiketune.training.kinds import build_trainer
@@ -29,7 +29,7 @@ def trial(**changes: Any) -> TrainingTrial:
     }  # fmt: skip
     return TrainingTrial.model_validate(
         {
-            "dataset": {"name": "made", "encoding": "poisson", "steps": 60},
+            "dataset": {"name": "made", "encoding": "rate", "steps": 60},
             "training": {"epochs": 3, **changes.pop("training", {})},
             "network": {**network, **changes.pop("network", {})},
             **changes,
@@ -42,7 +42,7 @@ def stripes(n: int, seed: int) -> Labelled:
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, n)
     bright = np.arange(30) // 10 == labels[:, None]
-    inputs = np.where(bright, rng.uniform(0.3, 0.9, (n, 30)), 0.0).astype(np.float32)
+    inputs = np.where(bright, rng.uniform(0.15, 0.45, (n, 30)), 0.0).astype(np.float32)
     return Labelled(inputs, labels)
 
 
@@ -217,6 +217,15 @@ def test_currents_are_no_input_for_it() -> None:
     with pytest.raises(ConfigError, match=r"dataset\.encoding: `kind: stdp` needs spikes") as error:
         run(trial(dataset={"name": "made", "encoding": "constant"}))
     assert error.value.path == "trial.dataset.encoding"
+
+
+def test_weights_that_are_no_numbers_fail_the_trial() -> None:
+    trainer = build_trainer(trial(), splits(), seed=1, study_seed=0)
+    assert isinstance(trainer, StdpTrainer)
+    trainer.network.weights.fill_(float("nan"))
+    with pytest.raises(TrialError, match="infinite or no numbers in epoch 1") as caught:
+        trainer.run()
+    assert caught.value.kind == "nan"
 
 
 @pytest.mark.parametrize("readout", ["vote", "2gram"])

@@ -67,7 +67,7 @@ NeuronKind = Literal["lif", "cuba", "alif", "integrator", "none"]
 _MEMBRANE: Final = ("beta", "tau_mem_ms", "learn_beta")
 _SYNAPSE: Final = ("alpha", "tau_syn_ms", "learn_alpha")
 _SPIKE: Final = ("threshold", "spike_gradient")
-_ALIF_DECAYS: Final = (
+ALIF_DECAYS: Final = (
     "current_decay",
     "voltage_decay",
     "threshold_decay",
@@ -77,7 +77,7 @@ _ALIF_DECAYS: Final = (
 NEURON_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "lif": (*_MEMBRANE, *_SPIKE, "reset"),
     "cuba": (*_MEMBRANE, *_SYNAPSE, *_SPIKE, "reset"),
-    "alif": (*_ALIF_DECAYS, "learn_decays", "threshold_step", "quantize", *_SPIKE),
+    "alif": (*ALIF_DECAYS, "learn_decays", "threshold_step", "quantize", *_SPIKE),
     "integrator": _MEMBRANE,
     "none": (),
 }

@@ -29,6 +29,17 @@ class Executor(ABC):
     def submit(self, job: Job) -> str:
         """Start an attempt, and say which worker runs it."""
 
+    def adopt(self, job: Job) -> str | None:
+        """Take over an attempt that a dead asker submitted and that still waits or runs.
+
+        Its messages then come from `events`, those already sent included.
+
+        Returns:
+            The worker, or None if there is nothing to take over: the default, for executors
+            whose workers end with their asker.
+        """
+        return None
+
     @abstractmethod
     def events(self, timeout_s: float) -> Sequence[Message]:
         """What happened since the last call; waits up to `timeout_s` for something to happen."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final, NoReturn
 
+from spiketune.executors.lease import claim, write_result
 from spiketune.messages import Failure, Job, Report, Result, from_json, to_json
 from spiketune.objectives.execution import execute
 
@@ -172,9 +173,9 @@ def _forget_signals() -> None:
 
 def _attempt(job: Job, link: socket.socket, stop: threading.Event) -> None:
     folder = Path(job.folder)
-    _claim(folder)
+    claim(folder)
     _redirect(folder)
-    _limit_threads(job.threads)
+    limit_threads(job.threads)
     threading.Thread(target=_watch_asker, args=(link, stop), daemon=True).start()
     log = (folder / "metrics.jsonl").open("a", encoding="utf-8", buffering=1)
 
@@ -183,27 +184,8 @@ def _attempt(job: Job, link: socket.socket, stop: threading.Event) -> None:
         _tell(link, report)
 
     end = execute(job, send, stop.is_set)
-    _write_result(folder, end)
+    write_result(folder, end)
     _tell(link, end)
-
-
-def _claim(folder: Path) -> None:
-    """Take the attempt: whoever makes its lease first runs it, nobody else does.
-
-    Raises:
-        FileExistsError: If it is claimed already.
-    """
-    with (folder / "lease.json").open("x", encoding="utf-8") as lease:
-        lease.write(f"{socket.gethostname()} {os.getpid()}\n")
-
-
-def _write_result(folder: Path, end: Result | Failure) -> None:
-    partial = folder / "result.json.partial"
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(to_json(end))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / "result.json")
 
 
 def _tell(link: socket.socket, message: Report | Result | Failure) -> None:
@@ -231,7 +213,8 @@ def _redirect(folder: Path) -> None:
         os.close(file)
 
 
-def _limit_threads(threads: int) -> None:
+def limit_threads(threads: int) -> None:
+    """Bound the threads of every numerical library, loaded already or not."""
     for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA"):
         os.environ[f"{name}_NUM_THREADS"] = str(threads)
     if "torch" in sys.modules:

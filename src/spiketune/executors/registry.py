@@ -12,6 +12,10 @@ from spiketune.errors import UnknownNameError
 from spiketune.executors.base import Executor
 from spiketune.executors.inline import InlineExecutor
 from spiketune.executors.local import LocalExecutor, modules_to_preload
+from spiketune.executors.lsf import Lsf
+from spiketune.executors.scheduler import Scheduler
+from spiketune.executors.scheduler_jobs import SchedulerJobsExecutor
+from spiketune.executors.slurm import Slurm
 from spiketune.objectives.execution import execute
 from spiketune.objectives.function import PICKLED
 from spiketune.plugins import registered
@@ -31,7 +35,16 @@ def n_workers(config: ExecutorConfig) -> int:
     """Attempts at once: as configured, else one per core, and one for `inline`."""
     if config.name == "inline":
         return 1
+    if config.name in _SCHEDULERS:
+        return config.jobs
     return config.workers or n_cores()
+
+
+def n_threads(config: ExecutorConfig) -> int:
+    """Threads of an attempt: its share of this machine's cores, or those of its job."""
+    if config.name in _SCHEDULERS:
+        return config.cores_per_job
+    return max(1, n_cores() // n_workers(config))
 
 
 def make_executor(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:
@@ -84,4 +97,13 @@ def _local(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -
     )
 
 
-_MAKERS: Final[Mapping[str, Make]] = {"inline": _inline, "local": _local}
+def _scheduler_jobs(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:
+    return SchedulerJobsExecutor(_SCHEDULERS[config.name](), config, base_folder=base_folder)
+
+
+_SCHEDULERS: Final[Mapping[str, type[Scheduler]]] = {"slurm": Slurm, "lsf": Lsf}
+_MAKERS: Final[Mapping[str, Make]] = {
+    "inline": _inline,
+    "local": _local,
+    **dict.fromkeys(_SCHEDULERS, _scheduler_jobs),
+}

@@ -10,6 +10,9 @@ algorithms and systems", arXiv:2304.04640.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
@@ -54,3 +57,34 @@ def activation_sparsity(n_spikes: int, n_possible: int) -> float:
         n_possible: Number of neurons times samples times time steps.
     """
     return 1.0 - n_spikes / n_possible
+
+
+def fan_out(
+    connect: Callable[[Tensor, Tensor], Tensor], weight: Tensor, input_shape: Sequence[int]
+) -> Tensor:
+    """Number of weights that are not zero which each input of a linear map meets.
+
+    With all weights that are not zero set to one, this is the derivative of the sum of the
+    outputs: inputs at a border, which a kernel reaches less often, count less.
+
+    Times how often each input was not zero, summed, this is the effective operations of the
+    layer, without leaving the device.
+
+    Args:
+        connect: The map without its bias, of inputs (1, ...) and a weight.
+        weight: The weight; its type does not matter.
+        input_shape: Shape of one input, (...).
+
+    Returns:
+        Whole numbers, (...), on the device of the weight.
+    """
+    place = weight.device
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast(place.type, enabled=False),
+    ):
+        inputs = torch.zeros(1, *input_shape, device=place, requires_grad=True)
+        present = (weight.detach() != 0).to(inputs.dtype)
+        (met,) = torch.autograd.grad(connect(inputs, present).sum(), inputs)
+    return met.squeeze(0).round().long()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, final
+from typing import Any, Final, Protocol, cast, final
 
 import numpy as np
 import optuna
@@ -32,6 +32,13 @@ REDRAWS: Final = 100  # draws until a configuration meets the requirements, or i
 MODEL_DRAWS: Final = 20  # of them by the sampler: a model that insists wants help from chance
 
 
+class Prepared(Protocol):
+    """A sampler that serves all asks of a session, and is told what each is made with."""
+
+    def prepare(self, seed: int, spent: float | None) -> None:
+        """Take up the seed of the next ask, and the share of the budget that is spent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A configuration that was asked and not yet written down.
@@ -55,9 +62,9 @@ class Proposal:
 class Asker:
     """Asks for configurations that meet the space's requirements.
 
-    The sampler is made anew before every ask, from a seed that belongs to that ask alone; all
-    else it knows comes from the journal. An interrupted study thus asks what an uninterrupted
-    one would have asked.
+    The sampler is made anew before every ask, from a seed that belongs to that ask alone, or is
+    kept and told that seed; all else it knows comes from the journal. An interrupted study thus
+    asks what an uninterrupted one would have asked.
 
     Args:
         storage: The storage of the study.
@@ -68,6 +75,9 @@ class Asker:
         options: The sampler's options.
         seed: The study's seed.
         fits: Whether a configuration can be built at all; None if all can.
+
+    Attributes:
+        spent: Share of the budget that is spent at the next ask, if known.
     """
 
     def __init__(
@@ -89,7 +99,11 @@ class Asker:
         self._stock = get_stock(sampler)
         self._seen = {name: sampler_distribution(p) for name, p in space.items()}
         self._kept = {name: stored_distribution(p) for name, p in space.items()}
-        self._view = SamplerView(storage, study_id, space, blind=self._stock.blind)
+        self._view = SamplerView(
+            storage, study_id, space, blind=self._stock.blind, plain=self._stock.kept
+        )
+        self.spent: float | None = None
+        self._kept_sampler: BaseSampler | None = None
         self._common_space: Any = None
         self._study = optuna.load_study(study_name=study_name, storage=self._view)
 
@@ -135,6 +149,11 @@ class Asker:
             return build(self._name, self._options, seed, self._space, independent_seed=own_seed)
         if draw >= MODEL_DRAWS:
             return build("random", {}, own_seed, self._space)
+        if self._stock.kept:
+            kept = self._kept_sampler or build(self._name, self._options, own_seed, self._space)
+            cast("Prepared", kept).prepare(own_seed, self.spent)
+            self._kept_sampler = kept
+            return kept
         sampler = build(self._name, self._options, own_seed, self._space)
         if (known := getattr(sampler, "_search_space", None)) is not None:
             # What all trials have in common is found incrementally, and depends on them alone.

@@ -12,6 +12,7 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from spiketune.errors import ConfigError, UnknownNameError
+from spiketune.samplers.cascbo.sampler import CascboSampler
 from spiketune.samplers.grid import GridSampler
 from spiketune.space import Choice, Space
 
@@ -29,6 +30,8 @@ class Stock:
         blind: Whether it ignores constraints.
         several: Whether it takes more than one objective.
         one_seed: Whether its seed belongs to the study, not to the single ask (sequences).
+        kept: Whether one sampler serves all asks (see `asker.Prepared`): it caches what it could
+            compute again from the trials, and sees failures as they are.
         defaults: Options that differ from Optuna's defaults.
     """
 
@@ -36,6 +39,7 @@ class Stock:
     blind: bool = False
     several: bool = True
     one_seed: bool = False
+    kept: bool = False
     defaults: Mapping[str, Any] | None = None
 
 
@@ -57,6 +61,9 @@ SAMPLERS: Final[Mapping[str, Stock]] = {
         one_seed=True,
         defaults={"warn_independent_sampling": False, "scramble": True},
     ),
+    "cascbo": Stock(CascboSampler, kept=True),
+    "scbo": Stock(CascboSampler, kept=True, defaults={"cost_aware": False}),
+    "turbo": Stock(CascboSampler, kept=True, defaults={"cost_aware": False, "constraints": False}),
     "grid": Stock(GridSampler, blind=True, one_seed=True),
 }
 

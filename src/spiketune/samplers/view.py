@@ -38,9 +38,19 @@ class SamplerView(BaseStorage):
         space: The search space.
         blind: Whether the sampler ignores constraints; it then sees an infeasible trial at the
             worst value told so far.
+        plain: Whether the sampler deals with failures itself, and sees them as they are.
     """
 
-    def __init__(self, storage: BaseStorage, study_id: int, space: Space, *, blind: bool) -> None:
+    def __init__(
+        self,
+        storage: BaseStorage,
+        study_id: int,
+        space: Space,
+        *,
+        blind: bool,
+        plain: bool = False,
+    ) -> None:
+        self._plain = plain
         self._storage = storage
         self._study_id = study_id
         self._blind = blind
@@ -99,6 +109,8 @@ class SamplerView(BaseStorage):
         if self._stale:
             self._seen = [self._transformed(trial) for trial in raw]
             self._stale = False
+        if self._plain:
+            return
         if self._unusable or (self._blind and self._infeasible):
             self._fill()
 
@@ -126,7 +138,7 @@ class SamplerView(BaseStorage):
             self._stale = True  # all trials must carry the same constraints
 
     def _is_unusable(self, trial: FrozenTrial) -> bool:
-        return trial.state in _UNUSABLE and bool(trial.params)
+        return trial.state in _UNUSABLE and bool(trial.params) and not self._plain
 
     def _transformed(self, trial: FrozenTrial) -> FrozenTrial:
         unusable = self._is_unusable(trial)
@@ -151,7 +163,7 @@ class SamplerView(BaseStorage):
         return seen
 
     def _needs_constraints(self, trial: FrozenTrial) -> bool:
-        if not trial.state.is_finished() or not self._constraints:
+        if self._plain or not trial.state.is_finished() or not self._constraints:
             return False
         return self._is_unusable(trial) or trial.state == TrialState.COMPLETE
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from spiketune.config.architecture import LayerPlan
 from spiketune.metrics.energy import effective_operations
-from spiketune.snn.synapses import Synapses, draw_weights
+from spiketune.snn.synapses import WeightedSynapses, draw_weights
 
 # The spread of a kernel over time, in steps, when training has ended: close to one step.
 _LAST_SPREAD = 0.5
@@ -91,7 +91,7 @@ class AxonalDelay(nn.Module):
 
 
 @final
-class DelayedDense(Synapses):
+class DelayedDense(WeightedSynapses):
     """A weight and a delay for every synapse.
 
     A synapse is a kernel over time: a bell curve around its delay, whose sum is the weight.
@@ -102,12 +102,11 @@ class DelayedDense(Synapses):
     Convolutions with Learnable Spacings", arXiv:2306.17670.
     """
 
-    weight: Tensor
-    bias: Tensor | None
     needs_every_step = True
 
     def __init__(self, plan: LayerPlan, generator: Generator) -> None:
         super().__init__()
+        self.on_grid = plan.neuron.quantize
         layer, shape = plan.config, (plan.outputs[0], plan.inputs[0])
         draw_weights(self, shape, generator, bias=layer.bias, norm=layer.weight_norm)
         self.longest = 1 if layer.delay is None else layer.delay.longest
@@ -135,7 +134,7 @@ class DelayedDense(Synapses):
             curve = curve / (curve.sum(dim=-1, keepdim=True) + 1e-7)
         else:
             curve = functional.one_hot(self.delay.round().long(), self.longest + 1)
-        return self.weight.unsqueeze(-1) * curve
+        return self.used_weight.unsqueeze(-1) * curve
 
     def forward(self, inputs: Tensor, *, training: bool) -> Tensor:
         """See `Synapses.forward`."""
@@ -146,4 +145,4 @@ class DelayedDense(Synapses):
 
     def operations(self, input_counts: Tensor) -> int:
         """See `Synapses.operations`; spikes that come too late are counted all the same."""
-        return effective_operations(input_counts, self.weight)
+        return effective_operations(input_counts, self.used_weight)

@@ -10,8 +10,17 @@ import torch
 from torch import Generator, Tensor, nn
 
 from spiketune.config.architecture import LayerPlan
-from spiketune.config.network import Neuron
-from spiketune.snn.neurons import lif
+from spiketune.config.network import ALIF_DECAYS, Neuron
+from spiketune.metrics.energy import effective_operations
+from spiketune.snn.neurons import (
+    AlifParameters,
+    alif,
+    cuba_lif,
+    leaky_integrator,
+    lif,
+    recurrent_lif,
+)
+from spiketune.snn.quantisation import quantized_alif
 from spiketune.snn.spike_gradients import build_spike_gradient
 
 # The decay where neither `beta` nor `tau_mem_ms` is given: snnTorch's tutorials, whose
@@ -98,6 +107,110 @@ class Lif(Population):
 
 
 @final
+class Cuba(Population):
+    """Leaky integrate-and-fire neurons that integrate a synaptic current."""
+
+    alpha: Tensor
+    beta: Tensor
+
+    def __init__(self, plan: LayerPlan, generator: Generator) -> None:
+        super().__init__()
+        neuron = plan.neuron
+        self.threshold, self._reset = neuron.threshold, neuron.reset
+        self.gradient = build_spike_gradient(neuron.spike_gradient)
+        hold_beta(self, plan, generator)
+        alpha = decay(neuron.alpha, neuron.tau_syn_ms, plan.dt_ms, DEFAULT_ALPHA)
+        hold(self, "alpha", torch.tensor(alpha), learned=neuron.learn_alpha)
+
+    def forward(self, currents: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """See `Population.forward`."""
+        return cuba_lif(
+            currents,
+            self.alpha,
+            self.beta,
+            self.threshold,
+            self.gradient,
+            reset=self._reset,
+            steps=steps,
+        )
+
+
+@final
+class Alif(Population):
+    """The adaptive neurons of SLAYER; decays, if learned, are one of each for the layer."""
+
+    current_decay: Tensor
+    voltage_decay: Tensor
+    threshold_decay: Tensor
+    refractory_decay: Tensor
+
+    def __init__(self, plan: LayerPlan) -> None:
+        super().__init__()
+        neuron = plan.neuron
+        self._neuron = neuron
+        self.gradient = build_spike_gradient(neuron.spike_gradient)
+        for name in ALIF_DECAYS:
+            hold(self, name, torch.tensor(getattr(neuron, name)), learned=neuron.learn_decays)
+
+    def forward(self, currents: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """See `Population.forward`."""
+        decays = {name: getattr(self, name) for name in ALIF_DECAYS}
+        thresholds = (self._neuron.threshold, self._neuron.threshold_step)
+        parameters = AlifParameters(**decays, threshold=thresholds[0], threshold_step=thresholds[1])
+        if self._neuron.quantize:
+            parameters = quantized_alif(parameters)
+        return alif(currents, parameters, self.gradient, steps=steps)
+
+
+@final
+class Integrator(Population):
+    """Leaky integrators, which never spike."""
+
+    beta: Tensor
+
+    def __init__(self, plan: LayerPlan, generator: Generator) -> None:
+        super().__init__()
+        hold_beta(self, plan, generator)
+
+    def forward(self, currents: Tensor, steps: int) -> tuple[None, Tensor]:
+        """See `Population.forward`."""
+        return None, leaky_integrator(currents, self.beta, steps=steps)
+
+
+@final
+class RecurrentLif(Population):
+    """Leaky integrate-and-fire neurons whose spikes reach each other one step later."""
+
+    beta: Tensor
+
+    def __init__(self, plan: LayerPlan, generator: Generator) -> None:
+        super().__init__()
+        neuron, n = plan.neuron, plan.outputs[0]
+        self.threshold, self._reset = neuron.threshold, neuron.reset
+        self.gradient = build_spike_gradient(neuron.spike_gradient)
+        hold_beta(self, plan, generator)
+        bound = 1.0 / math.sqrt(n)
+        weight = torch.empty(n, n).uniform_(-bound, bound, generator=generator)
+        self.recurrent_weight = nn.Parameter(weight)
+
+    def forward(self, currents: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """See `Population.forward`."""
+        return recurrent_lif(
+            currents,
+            self.recurrent_weight,
+            self.beta,
+            self.threshold,
+            self.gradient,
+            reset=self._reset,
+            steps=steps,
+        )
+
+    def operations(self, spike_counts: Tensor) -> int:
+        """See `Population.operations`."""
+        return effective_operations(spike_counts, self.recurrent_weight)
+
+
+@final
 class NoNeurons(Population):
     """Hands on what reaches it; its membrane is the current itself, never repeated."""
 
@@ -108,6 +221,16 @@ class NoNeurons(Population):
 
 def build_population(plan: LayerPlan, generator: Generator) -> Population:
     """The neurons of a layer."""
-    if plan.neuron.kind == "lif":
-        return Lif(plan, generator)
-    return NoNeurons()
+    if plan.config.kind == "recurrent":
+        return RecurrentLif(plan, generator)
+    match plan.neuron.kind:
+        case "lif":
+            return Lif(plan, generator)
+        case "cuba":
+            return Cuba(plan, generator)
+        case "alif":
+            return Alif(plan)
+        case "integrator":
+            return Integrator(plan, generator)
+        case "none":
+            return NoNeurons()

@@ -6,13 +6,16 @@ Letters: `T` time steps, `B` batch, `N` neurons.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+if TYPE_CHECKING:
+    pass
 
 # Share of inputs that are not zero up to which their sum is faster than a matrix product: 3 to 5
 # times as fast at 2 %, 2.5 at 5 %, 1.5 at 10 %, no faster at 15 % (784-256 to 2312-512).
@@ -41,7 +44,7 @@ class SparseFrames:
     @classmethod
     def of(cls, frames: Tensor) -> SparseFrames:
         """The entries of dense frames, (T, B, ...), on the CPU."""
-        from spiketune.snn.kernels.events import entries  # Numba, where there are events only
+        from spiketune.snn.kernels.events import entries
 
         T, B = frames.shape[:2]
         rows = frames.detach().reshape(T * B, -1).contiguous()
@@ -93,6 +96,7 @@ def input_path(inputs: Tensor) -> InputPath:
 class _EventLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, bias: Tensor | None, frames: SparseFrames) -> Tensor:
+        # Here and not above: a process that never meets sparse input never loads the compiler.
         from spiketune.snn.kernels.events import multiply
 
         T, B, N_in = frames.shape

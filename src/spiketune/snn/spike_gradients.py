@@ -13,13 +13,15 @@ from spiketune.config.network import SpikeGradient as SpikeGradientConfig
 
 
 class SimpleForm(NamedTuple):
-    """A derivative without an exponential, which compiled loops work out on the way.
+    """A derivative that kernels work out on the way.
 
     At the distance x it is gain / (1 + (scale * x)^2) if `squared`,
-    gain / (1 + scale * |x|)^2 if `absolute` and gain * max(0, 1 - scale * |x|) if `hat`.
+    gain / (1 + scale * |x|)^2 if `absolute`, gain * max(0, 1 - scale * |x|) if `hat`,
+    gain * exp(-scale * |x|) if `exponential` and, with e = exp(-scale * |x|),
+    gain * e / (1 + e)^2 if `logistic`.
     """
 
-    kind: Literal["squared", "absolute", "hat", "given"]
+    kind: Literal["squared", "absolute", "hat", "exponential", "logistic", "given"]
     scale: float
     gain: float
 
@@ -35,7 +37,7 @@ class SpikeGradient(Protocol):
         ...
 
     def simple_form(self) -> SimpleForm | None:
-        """The same derivative as a form that compiled loops know; None if it is none of them."""
+        """The same derivative as a form that kernels know; None if it is none of them."""
         ...
 
 
@@ -111,8 +113,9 @@ class Sigmoid:
         share = distance.mul_(self.slope).sigmoid_()
         return share.addcmul_(share, share, value=-1.0).mul_(self.slope)
 
-    def simple_form(self) -> None:
+    def simple_form(self) -> SimpleForm:
         """See `SpikeGradient.simple_form`."""
+        return SimpleForm("logistic", self.slope, self.slope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +137,9 @@ class Exponential:
         falling = distance.abs_().mul_(-1.0 / self.tau).exp_()
         return falling.mul_(self.scale / (2.0 * self.tau))
 
-    def simple_form(self) -> None:
+    def simple_form(self) -> SimpleForm:
         """See `SpikeGradient.simple_form`."""
+        return SimpleForm("exponential", 1.0 / self.tau, self.scale / (2.0 * self.tau))
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,13 +141,14 @@ class StdpNetwork(nn.Module):
         self.pair_counts = torch.empty_like(tensors["pair_counts"])
         self.load_state_dict(dict(tensors))
 
-    def learn(self, inputs: Tensor) -> Response:
+    def learn(self, inputs: Tensor, which: slice = slice(None)) -> Response:
         """Present samples side by side, and change weights and thresholds.
 
         Args:
-            inputs: Not zero where an input spikes, (T, B, I).
+            inputs: Not zero where an input spikes, (T, n, I).
+            which: Of the n samples, those to present.
         """
-        response = self._present(inputs, learn=True)
+        response = self._present(inputs, which, learn=True)
         kernel.normalise(self.weights.numpy(), self._norm)
         return response
 
@@ -157,7 +158,7 @@ class StdpNetwork(nn.Module):
         Args:
             inputs: Not zero where an input spikes, (T, B, I).
         """
-        return self._present(inputs, learn=False)
+        return self._present(inputs, slice(None), learn=False)
 
     def label(self, counts: Integers, pairs: Integers, of: Integers, labels: Integers) -> None:
         """Note what each neuron, and each pair of successive spikes, answers to.
@@ -193,14 +194,17 @@ class StdpNetwork(nn.Module):
         weighted = self._config.readout == "vote"
         return activity_scores(counts, self.rates.numpy(), weighted=weighted)
 
-    def _present(self, inputs: Tensor, *, learn: bool) -> Response:
+    def _present(self, inputs: Tensor, which: slice, *, learn: bool) -> Response:
         config, dt = self._config, self._dt_ms
-        T, B, _ = inputs.shape
+        T, n, _ = inputs.shape
+        first, end, _ = which.indices(n)
+        B = end - first
         spikes = np.zeros((T, B, config.neurons), dtype=np.uint8)
         inhibitory_counts = np.zeros((B, config.neurons), dtype=np.int64)
         plasticity, excitatory = config.plasticity, config.excitatory
         kernel.present(
-            inputs.numpy(),
+            inputs.contiguous().numpy(),
+            first,
             self.weights.numpy(),
             self.theta.numpy(),
             _constants(excitatory, dt),

@@ -14,6 +14,7 @@ from torch.nn.utils import parametrizations
 
 from spiketune.config.architecture import LayerPlan, pair, stride_of
 from spiketune.metrics.energy import conv2d_operations, effective_operations
+from spiketune.snn.quantisation import quantized_weights
 from spiketune.snn.sparse import Input, SparseFrames, event_linear
 
 
@@ -41,6 +42,19 @@ class Synapses(nn.Module, ABC):
     @abstractmethod
     def operations(self, input_counts: Tensor) -> int:
         """Weights that are used, for inputs that were not zero so many times, (*inputs)."""
+
+
+class WeightedSynapses(Synapses):
+    """Synapses with weights, which are used as they are or on the grid of hardware."""
+
+    weight: Tensor
+    bias: Tensor | None
+    on_grid = False
+
+    @property
+    def used_weight(self) -> Tensor:
+        """The weights that spikes meet."""
+        return quantized_weights(self.weight) if self.on_grid else self.weight
 
 
 def draw_weights(
@@ -71,37 +85,33 @@ def draw_weights(
 
 
 @final
-class Dense(Synapses):
+class Dense(WeightedSynapses):
     """A weight from every input to every neuron."""
-
-    weight: Tensor
-    bias: Tensor | None
 
     def __init__(self, plan: LayerPlan, generator: Generator) -> None:
         super().__init__()
+        self.on_grid = plan.neuron.quantize
         layer, shape = plan.config, (plan.outputs[0], plan.inputs[0])
         draw_weights(self, shape, generator, bias=layer.bias, norm=layer.weight_norm)
 
     def forward(self, inputs: Input, *, training: bool) -> Tensor:
         """See `Synapses.forward`; takes lists of events too."""
         if isinstance(inputs, SparseFrames):
-            return event_linear(inputs, self.weight, self.bias)
-        return functional.linear(inputs, self.weight, self.bias)
+            return event_linear(inputs, self.used_weight, self.bias)
+        return functional.linear(inputs, self.used_weight, self.bias)
 
     def operations(self, input_counts: Tensor) -> int:
         """See `Synapses.operations`."""
-        return effective_operations(input_counts, self.weight)
+        return effective_operations(input_counts, self.used_weight)
 
 
 @final
-class Conv(Synapses):
+class Conv(WeightedSynapses):
     """A convolution over height and width; memory is laid out channels last."""
-
-    weight: Tensor
-    bias: Tensor | None
 
     def __init__(self, plan: LayerPlan, generator: Generator) -> None:
         super().__init__()
+        self.on_grid = plan.neuron.quantize
         layer = plan.config
         self._stride, self._padding = stride_of(layer), pair(layer.padding)
         shape = (plan.outputs[0], plan.inputs[0], *pair(layer.kernel or 1))
@@ -110,13 +120,13 @@ class Conv(Synapses):
     def forward(self, inputs: Tensor, *, training: bool) -> Tensor:
         """See `Synapses.forward`."""
         pictures = as_pictures(inputs)
-        weight = self.weight.contiguous(memory_format=torch.channels_last)
+        weight = self.used_weight.contiguous(memory_format=torch.channels_last)
         currents = functional.conv2d(pictures, weight, self.bias, self._stride, self._padding)
         return currents.view(*inputs.shape[:2], *currents.shape[1:])
 
     def operations(self, input_counts: Tensor) -> int:
         """See `Synapses.operations`."""
-        return conv2d_operations(input_counts, self.weight, self._stride, self._padding)
+        return conv2d_operations(input_counts, self.used_weight, self._stride, self._padding)
 
 
 def _sum_pool(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from spiketune.messages import Failure, FailureKind, Report, Result, from_json
+from spiketune.executors.lease import read_end as read_end
+from spiketune.executors.lease import read_lease
+from spiketune.messages import FailureKind, Report, from_json
 
 RETRIES: Final[Mapping[str, float]] = {
     "worker_lost": 5,
@@ -44,15 +44,6 @@ def may_retry(
     return count <= retries[kind]
 
 
-def read_end(folder: Path) -> Result | Failure | None:
-    """How an attempt ended, from its folder; None if it left nothing whole."""
-    try:
-        message = from_json((folder / "result.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-    return message if isinstance(message, Result | Failure) else None
-
-
 def read_reports(folder: Path) -> list[Report]:
     """The reports of an attempt, from its folder; a torn last line is left out."""
     try:
@@ -77,18 +68,6 @@ def last_attempt(trial_folder: Path) -> int:
 
 
 def worker_alive(folder: Path) -> bool:
-    """Whether the process that claimed an attempt still runs on this machine."""
-    try:
-        lease = (folder / "lease.json").read_text(encoding="utf-8").split()
-        host, pid = lease[0], int(lease[1])
-    except (OSError, ValueError, IndexError):
-        return False
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    """Whether the process that claimed an attempt still runs, here or under a scheduler."""
+    lease = read_lease(folder)
+    return lease is not None and lease.alive()

@@ -149,6 +149,14 @@ class StudyLoop:
             self._reason = "budget"
         return self._reason is None or (self._reason == "exhausted" and bool(self._in_flight))
 
+    def _spent(self) -> float:
+        """Share of the budget that is spent, by whichever of trials and time is further."""
+        budget = self._jobs.study.budget
+        asked = self._n_done + self._n_failed + self._in_flight
+        shares = [asked / budget.trials] if budget.trials else []
+        shares += [self._elapsed_s() / budget.time] if budget.time else []
+        return min(1.0, max(shares, default=0.0))
+
     def _alike(self) -> int:
         """Failed trials, if nothing else came yet and all failed with the same words."""
         return len(self._failures) if not self._n_done and len(set(self._failures)) == 1 else 0
@@ -177,6 +185,7 @@ class StudyLoop:
         if enqueued is not None:
             self._start_enqueued(enqueued)
             return True
+        self._asker.spent = self._spent()
         try:
             proposal, accepted = self._asker.ask()
         except GridExhaustedError:
@@ -326,6 +335,8 @@ class StudyLoop:
         for trial in filter(is_ours, trials):
             folder, space = self._jobs.folder, self._jobs.configuration.space
             running = revive(trial, space, folder, self._clock.now_s())
+            if self._adopt(running):
+                continue
             self._wait_for_worker(folder.attempt(trial.number, running.attempt))
             end = what_became_of(running, folder)
             if end is None:
@@ -338,6 +349,19 @@ class StudyLoop:
             else:
                 self._end_attempt(running, end.kind, end.message)
                 self._repeat_or_fail(running, end)
+
+    def _adopt(self, running: Running) -> bool:
+        """Take over an attempt that goes on without its asker, under a scheduler."""
+        number = running.trial.number
+        try:
+            job = self._jobs.job(number, running.attempt, running.values)
+        except SpiketuneError:
+            return False  # no attempt was ever submitted
+        worker = self._executor.adopt(job)
+        if worker is not None:
+            running.worker = worker
+            self._running[number] = running
+        return worker is not None
 
     def _wait_for_worker(self, attempt_folder: Path) -> None:
         """A worker of the dead asker may still be about to write its result."""

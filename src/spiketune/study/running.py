@@ -12,7 +12,7 @@ from spiketune.clock import SystemClock
 from spiketune.config.loading import Configuration
 from spiketune.config.study import Study
 from spiketune.errors import ConfigError
-from spiketune.executors.registry import make_executor, n_cores, n_workers
+from spiketune.executors.registry import make_executor, n_threads
 from spiketune.samplers.asker import Asker
 from spiketune.study.fitting import fits_of
 from spiketune.study.folder import StudyFolder
@@ -73,7 +73,7 @@ def run_session(
     try:
         storage = StudyStorage(folder, study, configuration.space.fingerprint(), writable=True)
         asker = asker_of(storage, configuration)
-        threads = max(1, n_cores() // n_workers(study.executor))
+        threads = n_threads(study.executor)
         executor = make_executor(study.executor, configuration.trial, configuration.base_folder)
         jobs = JobMaker(study, configuration, folder, threads)
         loop = StudyLoop(storage, asker, executor, jobs, SystemClock(), listen)

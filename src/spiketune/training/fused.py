@@ -186,11 +186,10 @@ def _is_simple(layer: SpikingLayer) -> bool:
     if not isinstance(layer.synapses, Dense) or plan.config.weight_norm:
         return False
     neurons = layer.neurons
-    return (
-        isinstance(neurons, Lif)
-        and plan.neuron.reset == "subtract"
-        and neurons.gradient.simple_form() is not None
-    )
+    if not isinstance(neurons, Lif) or plan.neuron.reset != "subtract":
+        return False
+    form = neurons.gradient.simple_form()
+    return form is not None and form.kind in _KINDS
 
 
 def _layout(layers: Sequence[SpikingLayer]) -> tuple[NDArray[np.int64], tuple[int, int, int]]:

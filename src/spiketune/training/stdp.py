@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from spiketune.config.stdp import NEEDS_SPIKES, Stdp
 from spiketune.config.training import TrainingTrial
 from spiketune.data.splits import Splits
-from spiketune.errors import ConfigError
+from spiketune.errors import ConfigError, TrialError
 from spiketune.metrics.energy import activation_sparsity, effective_operations
 from spiketune.seeding import child_seed
 from spiketune.snn.readouts import Integers, cross_entropy
@@ -91,6 +91,8 @@ class StdpTrainer(EpochTraining):
         learned = self._learn(order, self._generator("encoding", epoch))
         if learned is None:
             return None
+        if not bool(self.network.weights.isfinite().all()):
+            raise TrialError("nan", f"weights became infinite or no numbers in epoch {epoch + 1}")
         silence, stopped = learned
         n_done = silence.silent + silence.speaking
         recent = order[max(0, n_done - self._rule.label_samples) : n_done]
@@ -108,7 +110,8 @@ class StdpTrainer(EpochTraining):
                 return None
             inputs, _ = self._train.batch(which, encoding)
             for first in range(0, len(which), self._batch_size):
-                response = self.network.learn(inputs[:, first : first + self._batch_size])
+                together = slice(first, first + self._batch_size)
+                response = self.network.learn(inputs, together)
                 per_sample = response.counts.sum(axis=1)
                 silent = int((per_sample < self._min_spikes).sum())
                 silence = silence.after(silent=silent, batch=len(per_sample))

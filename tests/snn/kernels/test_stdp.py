@@ -49,7 +49,7 @@ def run(
     )
     trace = np.exp(-np.arange(T) / dynamics.tau_trace)
     present(
-        inputs.astype(np.float32), found.weights, found.theta, dynamics.excitatory,
+        inputs.astype(np.float32), 0, found.weights, found.theta, dynamics.excitatory,
         dynamics.inhibitory, dynamics.strengths, dynamics.adaptation, dynamics.rule, trace,
         dynamics.one_spike, learn, found.spikes, found.inhibitory,
     )  # fmt: skip

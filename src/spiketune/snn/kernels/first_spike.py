@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,7 +43,7 @@ _BACKWARD: Final = [
 ]
 
 
-@numba.njit("float64(float64)", cache=True, nogil=True, error_model="numpy")
+@compiled(["float64(float64)"])
 def lambert_w(z: float) -> float:
     """The principal branch of W(z) e^W(z) = z, to machine precision; NaN below -1/e.
 
@@ -256,6 +255,7 @@ def forward(
         Spike times, infinite for silent neurons, (B, M); the inputs in order of time, (B, P, n);
         and how many of them came before the spike, 0 for silent neurons, (B, M).
     """
+    times, weights = np.ascontiguousarray(times), np.ascontiguousarray(weights)
     B, P, n = times.shape
     order = np.empty((B, P, n), np.int64)
     spikes = np.empty((B, weights.shape[1]))
@@ -297,6 +297,7 @@ def backward(
         Gradients of the weights, (n, M), and of the input times, (B, P, n); and how many
         gradients were left out for their size.
     """
+    times, weights = np.ascontiguousarray(times), np.ascontiguousarray(weights)
     weights_grad, times_grad = np.zeros_like(weights), np.zeros_like(times)
     n_capped = np.zeros(1, np.int64)
     _backward(

@@ -16,9 +16,9 @@ from spiketune.snn.kernels.cpu import compiled
 
 _NEURON: Final = "UniTuple(float64,5)"
 _PRESENT: Final = [
-    f"void(float32[:,:,:], {t}[:,::1], float64[::1], {_NEURON}, {_NEURON}, UniTuple(float64,2),"
-    " UniTuple(float64,2), UniTuple(float64,3), float64[::1], boolean, boolean, uint8[:,:,::1],"
-    " int64[:,::1])"
+    f"void(float32[:,:,::1], int64, {t}[:,::1], float64[::1], {_NEURON}, {_NEURON},"
+    " UniTuple(float64,2), UniTuple(float64,2), UniTuple(float64,3), float64[::1], boolean,"
+    " boolean, uint8[:,:,::1], int64[:,::1])"
     for t in ("float32", "float64")
 ]
 
@@ -26,6 +26,7 @@ _PRESENT: Final = [
 @compiled(_PRESENT)
 def present(
     inputs: Any,
+    first: int,
     weights: Any,
     theta: Any,
     excitatory: Any,
@@ -42,7 +43,8 @@ def present(
     """Present samples side by side, from rest; changes `weights` and `theta` if `learn`.
 
     Args:
-        inputs: Not zero where an input spikes, (T, B, I).
+        inputs: Not zero where an input spikes, (T, B or more, I).
+        first: Position of the first of the B samples in `inputs`.
         weights: From input to excitatory neuron, (I, N).
         theta: Adaptive part of the threshold, (N,).
         excitatory: Rest, reset, threshold, decay per step, refractory steps.
@@ -57,27 +59,30 @@ def present(
         spikes: Gets zeros and ones of the excitatory neurons, (T, B, N).
         inhibitory_counts: Gets the number of spikes of each inhibitory neuron, (B, N).
     """
-    n_steps, n_samples, n_inputs = inputs.shape
-    n_neurons = weights.shape[1]
+    n_steps, n_samples, n_neurons = spikes.shape
+    n_inputs = weights.shape[0]
     e_rest, e_reset, e_threshold, e_decay, e_refractory = excitatory
     i_rest, i_reset, i_threshold, i_decay, i_refractory = inhibitory
     nu_pre, nu_post, max_weight = rule
     zero, real = weights.dtype.type(0), weights.dtype.type
     membrane = np.full((n_samples, n_neurons), real(e_rest))
-    partner = np.full((n_samples, n_neurons), i_rest)
-    # Step of the last spike, by which traces and refractory times are known.
-    never = -(1 << 30)
+    partner = np.full((n_samples, n_neurons), real(i_rest))
+    # Step of the last time that they reached the threshold, by which refractory times are known.
+    reached = np.full((n_samples, n_neurons), real(-np.inf))
+    partner_reached = np.full((n_samples, n_neurons), real(-np.inf))
+    # Step of the last spike, by which traces are known.
+    never = -1
     last = np.full((n_samples, n_neurons), never)
-    silenced = np.full((n_samples, n_neurons), never)
-    partner_last = np.full((n_samples, n_neurons), never)
     input_last = np.full((n_samples, n_inputs), never)
     # Lists with their lengths: inputs that spike now; inputs and neurons that have in this sample.
     now, n_now = np.empty((n_samples, n_inputs), np.int32), np.zeros(n_samples, np.int64)
     seen, n_seen = np.empty((n_samples, n_inputs), np.int32), np.zeros(n_samples, np.int64)
     fired, n_fired = np.empty((n_samples, n_neurons), np.int32), np.zeros(n_samples, np.int64)
+    n_inhibiting = np.zeros(n_samples, np.int64)
     amount = np.empty(n_neurons, weights.dtype)
     current = np.empty(n_neurons, weights.dtype)
     level = np.empty(n_neurons, weights.dtype)
+    excess = np.empty(n_neurons, weights.dtype)
     for t in range(n_steps):
         if learn:
             for j in range(n_neurons):
@@ -86,53 +91,62 @@ def present(
             level[j] = e_threshold + theta[j]
         for b in range(n_samples):
             # What comes in: input spikes of this step, inhibition by the step before.
-            n = 0
-            for i in range(n_inputs):
-                now[b, n] = i
-                if inputs[t, b, i] != 0:
-                    n += 1
+            arriving, found, n = inputs[t, first + b], now[b], 0
+            for i in range(n_inputs):  # without a branch, which would be guessed wrongly
+                found[n] = i
+                n += arriving[i] != 0
             n_now[b] = n
             for j in range(n_neurons):
                 current[j] = zero
             for k in range(n):
-                row = weights[now[b, k]]
+                row = weights[found[k]]
                 for j in range(n_neurons):
                     current[j] += row[j]
-            n_inhibiting = 0
-            for j in range(n_neurons):
-                n_inhibiting += partner_last[b, j] == t - 1
-            if n_inhibiting > 0:
+            if n_inhibiting[b] > 0:
                 for j in range(n_neurons):
-                    others = n_inhibiting - (partner_last[b, j] == t - 1)
+                    others = n_inhibiting[b] - (partner_reached[b, j] == t - 1)
                     current[j] -= real(strengths[1] * others)
             # The inhibitory partners of the neurons that spiked in the step before.
+            u, since = partner[b], partner_reached[b]
             for j in range(n_neurons):
-                v = i_rest + i_decay * (partner[b, j] - i_rest)
-                if t - partner_last[b, j] > i_refractory:
-                    if t > 0 and spikes[t - 1, b, j] != 0:
-                        v += strengths[0]
-                    if v >= i_threshold:
-                        v = i_reset
-                        partner_last[b, j] = t
+                u[j] = real(i_rest) + real(i_decay) * (u[j] - real(i_rest))
+            if t > 0:
+                before = spikes[t - 1, b]
+                for j in range(n_neurons):
+                    if before[j] != 0 and t - since[j] > i_refractory:
+                        u[j] += real(strengths[0])
+            n_over = 0
+            for j in range(n_neurons):
+                n_over += u[j] >= real(i_threshold)
+            n_inhibiting[b] = 0
+            if n_over > 0:
+                for j in range(n_neurons):
+                    if u[j] >= real(i_threshold) and t - since[j] > i_refractory:
+                        u[j] = real(i_reset)
+                        since[j] = real(t)
+                        n_inhibiting[b] += 1
                         inhibitory_counts[b, j] += 1
-                partner[b, j] = v
-            # The excitatory neurons.
-            best, above = -1, zero
+            # The excitatory neurons. Loops are kept simple, for vector instructions.
+            v, since = membrane[b], reached[b]
+            n_over = 0
             for j in range(n_neurons):
-                v = real(e_rest) + real(e_decay) * (membrane[b, j] - real(e_rest))
-                if t - silenced[b, j] > e_refractory:
-                    v += current[j]
-                    excess = v - level[j]
-                    if excess >= zero:
-                        v = real(e_reset)
-                        silenced[b, j] = t
+                hears = real(t) - since[j] > real(e_refractory)
+                v[j] = real(e_rest) + real(e_decay) * (v[j] - real(e_rest))
+                v[j] += current[j] if hears else zero
+                excess[j] = v[j] - level[j] if hears else real(-np.inf)
+                n_over += excess[j] >= zero
+            if n_over > 0:
+                best = -1
+                for j in range(n_neurons):
+                    if excess[j] >= zero:
+                        v[j] = real(e_reset)
+                        since[j] = real(t)
                         if not one_spike:
                             spikes[t, b, j] = 1
-                        elif best < 0 or excess > above:
-                            best, above = j, excess
-                membrane[b, j] = v
-            if best >= 0:
-                spikes[t, b, best] = 1
+                        elif best < 0 or excess[j] > excess[best]:
+                            best = j
+                if best >= 0:
+                    spikes[t, b, best] = 1
         if not learn:
             continue
         for b in range(n_samples):

@@ -1,26 +1,23 @@
-"""Leaky integrate-and-fire over all time steps in one call, with a hand-written backward.
+"""Leaky integrate-and-fire.
 
     U[t] = beta * U[t-1] + I[t] - threshold * S[t-1]        S[t] = U[t] > threshold
 
-The reset is delayed by one step and takes no part in the gradient. Compiled loops run on a
-CPU, plain PyTorch elsewhere; both give the same. Letters: `G` pack, `T` time steps, `B` batch,
-`N` neurons.
+The reset is delayed by one step and takes no part in the gradient.
 """
 
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from spiketune.snn.kernels import reference
+from spiketune.snn.kernels import kernels_for
 from spiketune.snn.kernels.reference import Reset
+from spiketune.snn.neurons.arguments import as_given, as_pack, decay_per_neuron, per_neuron
 from spiketune.snn.spike_gradients import SpikeGradient
-
-_COMPILED_TYPES: Final = (torch.float32, torch.float64)
 
 
 class _LifOverTime(torch.autograd.Function):
@@ -35,7 +32,7 @@ class _LifOverTime(torch.autograd.Function):
         steps: int,
         kernels: ModuleType,
     ) -> tuple[Tensor, Tensor]:
-        spikes, membrane = kernels.forward(currents, beta, threshold, reset, steps)
+        spikes, membrane = kernels.lif.forward(currents, beta, threshold, reset, steps)
         ctx.save_for_backward(membrane, beta, threshold)
         ctx.gradient, ctx.reset, ctx.kernels = gradient, reset, kernels
         ctx.summed = currents.shape[1] != steps
@@ -48,7 +45,7 @@ class _LifOverTime(torch.autograd.Function):
         ctx: Any, spikes_grad: Tensor | None, membrane_grad: Tensor | None
     ) -> tuple[Tensor | None, ...]:
         membrane, beta, threshold = ctx.saved_tensors
-        grad, beta_grad = ctx.kernels.backward(
+        grad, beta_grad = ctx.kernels.lif.backward(
             spikes_grad,
             membrane_grad,
             membrane,
@@ -60,15 +57,6 @@ class _LifOverTime(torch.autograd.Function):
             beta_needed=ctx.needs_input_grad[1],
         )
         return grad, beta_grad, None, None, None, None, None
-
-
-def kernels_for(currents: Tensor) -> ModuleType:
-    """The implementation that runs on the device and type of the currents."""
-    if currents.device.type == "cpu" and currents.dtype in _COMPILED_TYPES:
-        from spiketune.snn.kernels import cpu
-
-        return cpu
-    return reference
 
 
 def lif(
@@ -94,35 +82,30 @@ def lif(
         reset: What a spike does one step later: `subtract` the threshold from the membrane,
             forget the membrane (`zero`), or nothing (`none`).
         steps: Number of time steps T; that of the currents if not given.
-        kernels: Module that does the work; chosen by device and type if not given.
+        kernels: Package that does the work; chosen by device and type if not given.
 
     Returns:
         Spikes, zeros and ones, and the membrane, shaped as the currents with all T steps.
         Both carry gradients, once: second derivatives raise.
 
     Raises:
-        ValueError: If the currents have neither 1 nor `steps` steps.
+        ValueError: If the currents are of another shape, or have neither 1 nor `steps` steps.
 
     Source: the discrete-time neuron of Eshraghian et al. (2023), "Training Spiking Neural
     Networks Using Lessons From Deep Learning", arXiv:2109.12894.
     """
-    packed = currents if currents.dim() == 4 else currents.unsqueeze(0)
-    G, given, _, N = packed.shape
-    steps = given if steps is None else steps
-    if given not in (1, steps):
-        raise ValueError(f"currents must have 1 or {steps} steps, got {given}")
-    threshold = torch.as_tensor(threshold, dtype=currents.dtype, device=currents.device)
+    packed, steps = as_pack(currents, steps)
     outputs = _LifOverTime.apply(  # type: ignore[no-untyped-call]
         packed,
-        beta.to(currents.dtype).clamp(0.0, 1.0).expand(G, N),
-        threshold.detach().expand(G, N),
+        decay_per_neuron(beta, packed),
+        per_neuron(threshold, packed).detach(),
         gradient,
         reset,
         steps,
         kernels_for(currents) if kernels is None else kernels,
     )
     spikes, membrane = cast(tuple[Tensor, Tensor], outputs)
-    return (spikes, membrane) if currents.dim() == 4 else (spikes.squeeze(0), membrane.squeeze(0))
+    return as_given(spikes, currents), as_given(membrane, currents)
 
 
 class _Spike(torch.autograd.Function):

@@ -1,32 +1,19 @@
-"""Leaky integrate-and-fire over all time steps on a CPU, compiled by Numba.
-
-The same results as `reference`, without the memory traffic: a block of neurons that fits the
-first-level cache is taken through all time steps. Serial, so that forked children may run it.
-It is compiled at the first import ever and cached on disk; later imports load it from there,
-and children of a process that has imported it find it ready.
-"""
+"""Leaky integrate-and-fire in compiled loops."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Any, Final
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
+from spiketune.snn.kernels.cpu.arrays import over_time, repeated, rows
+from spiketune.snn.kernels.cpu.compilation import compiled
+from spiketune.snn.kernels.cpu.exponential import exp_negative
+from spiketune.snn.kernels.forms import KINDS, RESETS
 from spiketune.snn.kernels.reference import Reset
 from spiketune.snn.spike_gradients import SimpleForm, SpikeGradient
-
-# Python's check of every division for zero would keep loops from vector instructions.
-OPTIONS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy"}
-# A block's rows of current, membrane, spikes and parameters together fit 32 KiB in float32.
-_BLOCK: Final = 1024
-_RESETS: Final = {"subtract": 0, "zero": 1, "none": 2}
-# How `_backward` has the derivative of the spike: given as an array, or by a formula.
-_KINDS: Final = {"given": 0, "squared": 1, "absolute": 2, "hat": 3}
 
 _SIGNATURES_FORWARD: Final = [
     f"void({t}[:,:,::1], {t}[:,::1], {t}[:,::1], int64, {t}[:,:,::1], {t}[:,:,::1])"
@@ -39,25 +26,6 @@ _SIGNATURES_BACKWARD: Final = [
 ]
 
 
-def compiled(
-    signatures: list[str] | None,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile at once, or load from the cache; without one where no folder can be written.
-
-    Without signatures a function is compiled as part of those that call it.
-    """
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        result: Callable[..., Any]
-        try:
-            result = numba.njit(signatures, cache=signatures is not None, **OPTIONS)(function)
-        except RuntimeError:  # "no locator available": nowhere to keep the cache
-            result = numba.njit(signatures, **OPTIONS)(function)
-        return result
-
-    return decorate
-
-
 # The loops over one row are kept apart and few arrays wide: LLVM gives up on a loop that would
 # need more than eight checks for overlapping arrays before it may use vector instructions.
 
@@ -66,7 +34,10 @@ def compiled(
 def _forward(
     currents: Any, beta: Any, threshold: Any, reset: int, spikes: Any, membrane: Any
 ) -> None:
-    """See `forward`. Batch and neurons are one axis; the parameters repeat along it."""
+    """See `forward`. Batch and neurons are one axis; the parameters repeat along it.
+
+    Spikes of size 0 are not wanted.
+    """
     n_steps, n_all, n_block = membrane.shape[1], membrane.shape[2], beta.shape[1]
     stride = 0 if currents.shape[1] == 1 else 1
     zero, one = membrane.dtype.type(0), membrane.dtype.type(1)
@@ -93,9 +64,10 @@ def _forward(
                     else:
                         for i in range(n):
                             u[i] = b[i] * before[i] + current[i]
-                s = spikes[g, t, first : first + n]
-                for i in range(n):
-                    s[i] = one if u[i] > th[i] else zero
+                if spikes.size > 0:
+                    s = spikes[g, t, first : first + n]
+                    for i in range(n):
+                        s[i] = one if u[i] > th[i] else zero
 
 
 @compiled(_SIGNATURES_BACKWARD)
@@ -152,10 +124,18 @@ def _backward(
                         for i in range(n):
                             x = one + scale * abs(u[i] - th[i])
                             carry[i] += gain * given[i] / (x * x)
-                    else:
+                    elif kind == 3:
                         for i in range(n):
                             x = one - scale * abs(u[i] - th[i])
                             carry[i] += gain * given[i] * (x if x > zero else zero)
+                    elif kind == 4:
+                        for i in range(n):
+                            x = exp_negative(-scale * abs(u[i] - th[i]))
+                            carry[i] += gain * given[i] * x
+                    else:
+                        for i in range(n):
+                            x = exp_negative(-scale * abs(u[i] - th[i]))
+                            carry[i] += gain * given[i] * (x / ((one + x) * (one + x)))
                 out = grad[g, 0 if summed else t, first : first + n]
                 if summed and t < n_steps - 1:
                     for i in range(n):
@@ -172,19 +152,20 @@ def _backward(
 
 
 def forward(
-    currents: Tensor, beta: Tensor, threshold: Tensor, reset: Reset, steps: int
-) -> tuple[Tensor, Tensor]:
-    """See `reference.forward`."""
+    currents: Tensor, beta: Tensor, threshold: Tensor | None, reset: Reset, steps: int
+) -> tuple[Tensor | None, Tensor]:
+    """See `reference.lif.forward`."""
     G, given, B, N = currents.shape
     membrane = currents.new_empty((G, steps, B, N))
-    spikes = torch.empty_like(membrane)
+    spikes = None if threshold is None else torch.empty_like(membrane)
+    nothing, betas = membrane.new_empty((0, 0, 0, 0)), repeated(beta, B)
     _forward(
-        _rows(currents, given),
-        _repeated(beta, B),
-        _repeated(threshold, B),
-        _RESETS[reset],
-        _rows(spikes, steps),
-        _rows(membrane, steps),
+        rows(currents, given),
+        betas,
+        betas if threshold is None else repeated(threshold, B),
+        RESETS["none" if threshold is None else reset],
+        rows(nothing, 0) if spikes is None else rows(spikes, steps),
+        rows(membrane, steps),
     )
     return spikes, membrane
 
@@ -194,67 +175,44 @@ def backward(
     membrane_grad: Tensor | None,
     membrane: Tensor,
     beta: Tensor,
-    threshold: Tensor,
+    threshold: Tensor | None,
     *,
     reset: Reset,
     gradient: SpikeGradient,
     summed: bool,
     beta_needed: bool,
 ) -> tuple[Tensor, Tensor | None]:
-    """See `reference.backward`."""
+    """See `reference.lif.backward`."""
     G, T, B, N = membrane.shape
     nothing = membrane.new_empty((0, 0, 0, 0))
     form, derivative = gradient.simple_form(), nothing
     if form is None:
         form = SimpleForm("given", 0.0, 0.0)
-        if spikes_grad is not None:
+        if spikes_grad is not None and threshold is not None:
             distance = membrane - threshold.view(G, 1, 1, N)
             derivative = gradient.derivative_(distance)
     grad = membrane.new_empty((G, 1 if summed else T, B, N))
-    betas, thresholds = _repeated(beta, B), _repeated(threshold, B)
+    betas = repeated(beta, B)
     totals = np.zeros(betas.shape if beta_needed else (0, 0))
-    of_spikes, spikes_stride = _over_time(spikes_grad, nothing)
-    of_membrane, membrane_stride = _over_time(membrane_grad, nothing)
+    of_spikes, spikes_stride = over_time(spikes_grad, nothing)
+    of_membrane, membrane_stride = over_time(membrane_grad, nothing)
     _backward(
         of_spikes,
         spikes_stride,
         of_membrane,
         membrane_stride,
-        _rows(membrane, T),
+        rows(membrane, T),
         betas,
-        thresholds,
-        _RESETS[reset],
-        _KINDS[form.kind],
+        betas if threshold is None else repeated(threshold, B),
+        RESETS["none" if threshold is None else reset],
+        KINDS[form.kind],
         form.scale,
         form.gain,
-        _rows(derivative, derivative.shape[1]),
-        _rows(grad, grad.shape[1]),
+        rows(derivative, derivative.shape[1]),
+        rows(grad, grad.shape[1]),
         totals,
         np.empty_like(betas[0]),
     )
     if not beta_needed:
         return grad, None
     return grad, torch.from_numpy(totals).view(G, -1, N).sum(dim=1).to(beta.dtype)
-
-
-def _rows(values: Tensor, steps: int) -> Any:
-    """Batch and neurons as one axis: (G, T, B * N)."""
-    return values.contiguous().view(len(values), steps, -1 if values.numel() else 0).numpy()
-
-
-def _over_time(grad: Tensor | None, nothing: Tensor) -> tuple[Any, int]:
-    """A gradient as rows, and whether it changes with time; the sum over time's does not."""
-    if grad is None:
-        return _rows(nothing, 0), 0
-    if grad.stride(1) == 0:
-        return _rows(grad[:, :1], 1), 0
-    return _rows(grad, grad.shape[1]), 1
-
-
-def _repeated(parameter: Tensor, n_samples: int) -> Any:
-    """Parameters (G, N) repeated to as many whole samples as fit a block, (G, n * N)."""
-    G, N = parameter.shape
-    times = max(1, min(n_samples, math.ceil(_BLOCK / max(N, 1))))
-    # Copied by NumPy: torch's `repeat` takes a hundred times as long as this small array needs.
-    once = parameter.contiguous().numpy()[:, None, :]
-    return np.array(np.broadcast_to(once, (G, times, N)), order="C").reshape(G, times * N)

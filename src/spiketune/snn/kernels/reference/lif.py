@@ -21,22 +21,25 @@ Reset = Literal["subtract", "zero", "none"]
 
 
 def forward(
-    currents: Tensor, beta: Tensor, threshold: Tensor, reset: Reset, steps: int
-) -> tuple[Tensor, Tensor]:
+    currents: Tensor, beta: Tensor, threshold: Tensor | None, reset: Reset, steps: int
+) -> tuple[Tensor | None, Tensor]:
     """Spikes and membrane of all steps.
 
     Args:
         currents: (G, T, B, N), or (G, 1, B, N) where they are the same at every step.
         beta: Decay per step, (G, N).
-        threshold: Membrane above which a neuron spikes, (G, N).
+        threshold: Membrane above which a neuron spikes, (G, N); None if it never does.
         reset: What a spike does to the membrane one step later.
         steps: Number of time steps T.
 
     Returns:
-        Spikes and membrane, (G, T, B, N) each.
+        Spikes and membrane, (G, T, B, N) each; no spikes without a threshold.
     """
     G, _, B, N = currents.shape
     membrane = currents.new_empty((G, steps, B, N))
+    if threshold is None:
+        _integrate(currents, beta, membrane)
+        return None, membrane
     spikes = torch.empty_like(membrane)
     beta, threshold = beta.unsqueeze(1), threshold.unsqueeze(1)
     before: tuple[Tensor, Tensor] | None = None
@@ -60,12 +63,24 @@ def forward(
     return spikes, membrane
 
 
+def _integrate(currents: Tensor, beta: Tensor, membrane: Tensor) -> None:
+    """The membrane of neurons that never spike."""
+    before: Tensor | None = None
+    given = currents.expand(-1, membrane.shape[1], -1, -1).unbind(1)
+    for current, u in zip(given, membrane.unbind(1), strict=True):
+        if before is None:
+            u.copy_(current)
+        else:
+            torch.mul(beta.unsqueeze(1), before, out=u).add_(current)
+        before = u
+
+
 def backward(
     spikes_grad: Tensor | None,
     membrane_grad: Tensor | None,
     membrane: Tensor,
     beta: Tensor,
-    threshold: Tensor,
+    threshold: Tensor | None,
     *,
     reset: Reset,
     gradient: SpikeGradient,
@@ -89,7 +104,11 @@ def backward(
         Gradient of the currents, (G, T, B, N), or (G, 1, B, N) if `summed`; gradient of the
         decays, (G, N), or None.
     """
-    beta, threshold = beta.unsqueeze(1), threshold.unsqueeze(1)
+    beta = beta.unsqueeze(1)
+    if threshold is None:
+        threshold, reset = torch.full_like(beta, torch.inf), "none"
+    else:
+        threshold = threshold.unsqueeze(1)
     if spikes_grad is None:
         grad = torch.zeros_like(membrane)
     else:

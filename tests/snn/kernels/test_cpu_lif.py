@@ -35,9 +35,9 @@ def run(
     kernels: Any, drawn: Draw, reset: Reset, steps: int, **options: Any
 ) -> tuple[Tensor | None, ...]:
     currents, beta, threshold, *grads = drawn
-    spikes, membrane = kernels.forward(currents, beta, threshold, reset, steps)
+    spikes, membrane = kernels.lif.forward(currents, beta, threshold, reset, steps)
     with_membrane = options.pop("with_membrane", True)
-    grad, beta_grad = kernels.backward(
+    grad, beta_grad = kernels.lif.backward(
         grads[0],
         grads[1] if with_membrane else None,
         membrane,
@@ -143,12 +143,12 @@ import os, sys, time, torch
 from spiketune.snn.kernels import cpu
 from spiketune.snn.neurons import lif
 from spiketune.snn.spike_gradients import ATan
-compiled = [len(loop.signatures) for loop in (cpu._forward, cpu._backward)]
+compiled = [len(loop.signatures) for loop in (cpu.lif._forward, cpu.lif._backward)]
 pid = os.fork()
 if pid == 0:
     currents = torch.ones(5, 3, 4, requires_grad=True)
     lif(currents, torch.tensor(0.9), 1.0, ATan())[0].sum().backward()
-    same = compiled == [len(loop.signatures) for loop in (cpu._forward, cpu._backward)]
+    same = compiled == [len(loop.signatures) for loop in (cpu.lif._forward, cpu.lif._backward)]
     os._exit(0 if same and compiled == [2, 2] and currents.grad is not None else 1)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """

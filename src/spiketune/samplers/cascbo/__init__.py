@@ -1,0 +1,1 @@
+"""Constrained, cost-aware Bayesian optimisation in trust regions."""

@@ -1,0 +1,19 @@
+"""Schedulers that tests submit to: there only where someone started one for them."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+LSF_STAND_IN = Path(__file__).parent / "lsf_stand_in"
+
+
+def need(name: str) -> None:
+    """Skip the test unless the scheduler is there; LSF is a stand-in on top of SLURM."""
+    if os.environ.get("SPIKETUNE_TEST_SLURM") != "1":
+        pytest.skip("SPIKETUNE_TEST_SLURM=1 is not set; `make cluster-up` starts a test SLURM")
+    if shutil.which("sbatch") is None:
+        pytest.skip("there is no sbatch on this machine")
+    if name == "lsf" and str(LSF_STAND_IN) not in os.environ["PATH"].split(os.pathsep):
+        os.environ["PATH"] += f"{os.pathsep}{LSF_STAND_IN}"
