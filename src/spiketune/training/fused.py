@@ -23,7 +23,7 @@ from spiketune.snn.synapses import Dense
 # Products of the layers' sizes, summed over all layers: measured, up to where one call is
 # faster than matrix products over the whole batch.
 MAX_PRODUCTS: Final = 8192
-_LANES: Final = 8  # float32 numbers in a vector
+_LANES: Final = 16  # numbers that a compiled loop takes at once
 _KINDS: Final = {"squared": 1, "absolute": 2, "hat": 3}
 _TYPES: Final = (torch.float32, torch.float64)
 
@@ -63,7 +63,7 @@ class FusedGradients:
         n_values, n_back, n_neurons = sizes
         like = self._layers[0].weight.detach()
         self._values, self._grad = like.new_zeros(n_values), like.new_zeros(n_values)
-        self._back = like.new_zeros(n_back)
+        self._back, self._back_grad = like.new_zeros(n_back), like.new_zeros(n_back)
         self._beta, self._beta_grad = like.new_zeros(n_neurons), like.new_zeros(n_neurons)
         self._membranes = like.new_empty(steps * n_neurons).numpy()
         self._events = np.empty(steps * n_neurons, np.int32)
@@ -105,6 +105,7 @@ class FusedGradients:
             wanted,
             self._learns_beta,
             self._grad.numpy(),
+            self._back_grad.numpy(),
             self._beta_grad.numpy(),
             counts.numpy(),
             self._membranes,
@@ -127,9 +128,10 @@ class FusedGradients:
     def _lay_out(self) -> None:
         """Copy the weights to where the kernel wants them, and forget gradients."""
         self._grad.zero_()
+        self._back_grad.zero_()
         self._beta_grad.zero_()
         for k, layer in enumerate(self._layers):
-            weight, bias, beta, back = self._views(k, self._values, self._beta)
+            weight, bias, beta, back = self._views(k, self._values, self._beta, self._back)
             weight.copy_(layer.weight.t())
             if (own := _bias(layer)) is not None:
                 bias.copy_(own)
@@ -140,8 +142,9 @@ class FusedGradients:
     def _hand_out(self) -> None:
         """Give every weight its gradient."""
         for k, layer in enumerate(self._layers):
-            weight, bias, beta, _ = self._views(k, self._grad, self._beta_grad)
-            layer.weight.grad = weight.t().contiguous()
+            weight, bias, beta, back = self._views(k, self._grad, self._beta_grad, self._back_grad)
+            narrow = k > 0 and len(layer.weight) <= kernel.NARROW
+            layer.weight.grad = back.clone() if narrow else weight.t().contiguous()
             if (own := _bias(layer)) is not None:
                 own.grad = bias.clone()
             learned = _neurons(layer).beta
@@ -151,7 +154,7 @@ class FusedGradients:
                 learned.grad = torch.where(inside, found, 0.0).to(learned.dtype)
 
     def _views(
-        self, k: int, values: Tensor, neurons: Tensor
+        self, k: int, values: Tensor, neurons: Tensor, backs: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Weight, (n_inputs, n), bias, (n,), decays, (n,), and weight the other way round."""
         n_in, n, width, values_at, back_at, at, _ = self._table[k].tolist()
@@ -159,7 +162,7 @@ class FusedGradients:
         weight = values[values_at:bias_at].view(n_in, width)[:, :n]
         bias, decays = values[bias_at : bias_at + n], neurons[at : at + n]
         below = int(self._table[k - 1, kernel.WIDTH]) if k > 0 else 0
-        back = self._back[back_at : back_at + n * below].view(n, below)[:, : n_in if k else 0]
+        back = backs[back_at : back_at + n * below].view(n, below)[:, : n_in if k else 0]
         return weight, bias, decays, back
 
 

@@ -18,11 +18,13 @@ from spiketune.snn.kernels.cpu import compiled
 # Columns of the table that tells where things lie; one row a layer.
 N_INPUTS, N_NEURONS, WIDTH, VALUES_AT, BACK_AT, NEURONS_AT, KIND = range(7)
 CROSS_ENTROPY, SQUARED = 0, 1
+# Up to so many neurons, going through all neurons below beats going through their spikes.
+NARROW: Final = 4
 
 _SIGNATURES: Final = [
     f"float64(int64[::1], int32[::1], {t}[::1], int64, int64[::1], int64, int64[:,::1],"
     f" {t}[::1], {t}[::1], {t}[::1], {t}[:,::1], int64, float64[::1], boolean,"
-    f" {t}[::1], {t}[::1], {t}[:,::1], {t}[::1], int32[::1], int64[:,::1], {t}[:,::1])"
+    f" {t}[::1], {t}[::1], {t}[::1], {t}[:,::1], {t}[::1], int32[::1], int64[:,::1], {t}[:,::1])"
     for t in ("float32", "float64")
 ]
 
@@ -72,6 +74,13 @@ def _reach(carry: Any, back: Any, at: int, reached: Any) -> None:
 
 
 @compiled(None)
+def _add_spikes(u: Any, threshold: Any, value: Any, out: Any) -> None:
+    zero = u.dtype.type(0)
+    for i in range(len(out)):
+        out[i] += value if u[i] > threshold else zero
+
+
+@compiled(None)
 def _fire(u: Any, threshold: Any, n: int, events: Any) -> Any:
     """List the neurons that spike; without a branch."""
     found = np.int64(0)
@@ -117,6 +126,7 @@ def loss_and_gradients(
     wanted: Any,
     with_beta: bool,
     grad: Any,
+    back_grad: Any,
     beta_grad: Any,
     counts: Any,
     u: Any,
@@ -143,6 +153,7 @@ def loss_and_gradients(
         wanted: Of `SQUARED`: count of the label's neuron, count of others, factor.
         with_beta: Whether decays are learned.
         grad: Laid out as `weights`.
+        back_grad: Laid out as `back`; that of the weights of narrow layers, not in `grad`.
         beta_grad: Laid out as `beta`.
         counts: Spikes of the output layer, (B, K); written to.
         u: Room for the membranes, T times the number of neurons.
@@ -190,8 +201,8 @@ def loss_and_gradients(
                                 steady[i] = now[i]
                     else:
                         sent_at = table[k - 1, NEURONS_AT] * T + t * table[k - 1, WIDTH]
-                        sent = events[sent_at : sent_at + table[k - 1, WIDTH]]
-                        _add_rows(sent, ones, 0, n_events[k - 1, t], matrix, width, now)
+                        spikes = events[sent_at : sent_at + table[k - 1, WIDTH]]
+                        _add_rows(spikes, ones, 0, n_events[k - 1, t], matrix, width, now)
                 threshold = forms[k, 0]
                 if t > 0:
                     before, decay = u[here - width : here], beta[at : at + width]
@@ -254,11 +265,18 @@ def loss_and_gradients(
                 if k > 0:
                     below, below_at = table[k - 1, WIDTH], table[k - 1, NEURONS_AT]
                     sent_at = below_at * T + t * below
-                    for e in range(n_events[k - 1, t]):
-                        row_at = values_at + events[sent_at + e] * width
-                        row = grad[row_at : row_at + width]
-                        for i in range(width):
-                            row[i] += carry[i]
+                    if table[k, N_NEURONS] <= NARROW:
+                        sent = u[sent_at : sent_at + below]
+                        for o in range(table[k, N_NEURONS]):
+                            row_at = table[k, BACK_AT] + o * below
+                            row = back_grad[row_at : row_at + below]
+                            _add_spikes(sent, forms[k - 1, 0], carry[o], row)
+                    else:
+                        for e in range(n_events[k - 1, t]):
+                            row_at = values_at + events[sent_at + e] * width
+                            row = grad[row_at : row_at + width]
+                            for i in range(width):
+                                row[i] += carry[i]
                     reached = given[below_at : below_at + below]
                     _reach(
                         carry[: -(-table[k, N_NEURONS] // 4) * 4], back, table[k, BACK_AT], reached
