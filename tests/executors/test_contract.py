@@ -13,6 +13,7 @@ from spiketune.executors.base import Executor
 from spiketune.executors.inline import InlineExecutor
 from spiketune.executors.local import LocalExecutor
 from spiketune.executors.lsf import Lsf
+from spiketune.executors.ranks import ranks
 from spiketune.executors.scheduler_jobs import SchedulerJobsExecutor
 from spiketune.executors.simulated import SimulatedExecutor
 from spiketune.executors.slurm import Slurm
@@ -67,19 +68,24 @@ def _scheduler_jobs(name: str) -> Callable[[], Executor]:
     return make
 
 
+def _mpi() -> Executor:
+    if ranks()[0] < 2:
+        pytest.skip("this is no rank of an MPI job; test_mpi.py runs these tests in one")
+    from spiketune.executors.mpi import MpiExecutor
+
+    return MpiExecutor(base_folder=TESTS)
+
+
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "inline": lambda: InlineExecutor(execute),
     "local": lambda: LocalExecutor(2, base_folder=TESTS),
     "simulated": _simulated,
     "slurm": _scheduler_jobs("slurm"),
     "lsf": _scheduler_jobs("lsf"),
+    "mpi": _mpi,
 }
-SUPERVISED = (
-    "local",
-    "simulated",
-    "slurm",
-    "lsf",
-)  # an attempt that dies does not take the asker with it
+# An attempt that dies does not take the asker with it.
+SUPERVISED = ("local", "simulated", "slurm", "lsf", "mpi")
 
 
 @pytest.fixture(params=EXECUTORS)
@@ -133,7 +139,8 @@ def test_an_objective_that_raises_is_a_crash(executor, tmp_path):
 
 
 def test_completions_come_out_of_order(supervised, tmp_path):
-    slow_s = 4.0 if isinstance(supervised, SchedulerJobsExecutor) else 0.2  # workers start slowly
+    here = isinstance(supervised, LocalExecutor | SimulatedExecutor)
+    slow_s = 0.2 if here else 4.0  # elsewhere workers start slowly, and not at once
     supervised.submit(job(tmp_path, 0, "slow_if_large", x=0.9, slow_s=slow_s))
     supervised.submit(job(tmp_path, 1, "slow_if_large", x=0.1))
     assert [end.number for end in ends(collect(supervised, 2))] == [1, 0]

@@ -12,6 +12,7 @@ from spiketune import __version__
 from spiketune.cli import information, studies, trainings
 from spiketune.cli.output import say
 from spiketune.errors import InputError, SpiketuneError
+from spiketune.executors.ranks import ranks
 
 app = typer.Typer(
     name="spiketune",
@@ -46,7 +47,10 @@ def main() -> None:
     """Run the command line: exit status 0, 1 (ran and failed) or 2 (bad input)."""
     warnings.showwarning = lambda message, *rest: say(f"warning: {message}")
     try:
-        app()
+        if ranks()[0] > 1:
+            _as_rank(ranks()[1])
+        else:
+            app()
     except InputError as error:
         say(f"error: {error}")
         sys.exit(2)
@@ -56,6 +60,24 @@ def main() -> None:
     except (SpiketuneError, OSError) as error:  # such as a full disk
         say(f"error: {error}")
         sys.exit(1)
+
+
+def _as_rank(rank: int) -> None:
+    """Under `mpirun`, be the command on rank 0 and a worker of it on the others."""
+    try:
+        from spiketune.executors.mpi import release, serve
+    except ImportError as error:
+        raise InputError(
+            f"running under mpirun needs an MPI library and an extra ({error}); "
+            "pip install 'spiketune[mpi]'"
+        ) from error
+    if rank > 0:
+        serve()
+        return
+    try:
+        app()
+    finally:
+        release()
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class Executor(Section):
 
     Attributes:
         name: `local` (a supervised child process per trial), `inline` (in this process),
-            `slurm` or `lsf` (a scheduler job per attempt).
+            `slurm` or `lsf` (a scheduler job per attempt), `mpi` (the ranks of this MPI job).
         workers: Trials at once; None takes one per core for `local`, 1 for `inline`.
         time_limit: Longest time an attempt may take.
         preload: Modules that the fork server imports before the first trial.
@@ -112,12 +112,14 @@ class Executor(Section):
     @model_validator(mode="after")
     def _keys_fit(self) -> Self:
         given = {k for k, f in type(self).model_fields.items() if getattr(self, k) != f.default}
-        if self.name in ("local", "inline"):
+        if self.name in ("local", "inline", "mpi"):
             foreign = [key for key in _SCHEDULER_KEYS if key in given]
             if foreign:
                 raise ValueError(
                     f"`{foreign[0]}` goes with {' or '.join(_BATCH)}, not with {self.name}"
                 )
+        if self.name == "mpi" and self.workers is not None:
+            raise ValueError("`workers` goes with local; mpi has as many as mpirun starts ranks")
         if self.name in _BATCH and self.workers is not None:
             raise ValueError(f"`workers` goes with local; {self.name} has `jobs`")
         if self.name == "lsf" and self.qos is not None:

@@ -20,6 +20,7 @@ from typing import Any, Final, final
 
 from spiketune.errors import InputError
 from spiketune.executors.base import Executor
+from spiketune.executors.ranks import without_ranks
 from spiketune.messages import Failure, FailureKind, Job, Message, Report, from_json, to_json
 
 KILL_GRACE_S: Final = 5.0  # between SIGTERM and SIGKILL after a time limit
@@ -74,7 +75,7 @@ class LocalExecutor(Executor):
     def _start_server(self) -> None:
         self._answers = b""
         self._control, theirs = socket.socketpair()
-        environment = dict(os.environ)
+        environment = without_ranks(os.environ)
         environment.update({f"{name}_NUM_THREADS": "1" for name in _THREAD_VARIABLES})
         paths = [self._base_folder, environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)

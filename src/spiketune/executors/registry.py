@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from spiketune.config.study import Executor as ExecutorConfig
-from spiketune.errors import UnknownNameError
+from spiketune.errors import InputError, UnknownNameError
 from spiketune.executors.base import Executor
 from spiketune.executors.inline import InlineExecutor
 from spiketune.executors.local import LocalExecutor, modules_to_preload
 from spiketune.executors.lsf import Lsf
+from spiketune.executors.ranks import ranks
 from spiketune.executors.scheduler import Scheduler
 from spiketune.executors.scheduler_jobs import SchedulerJobsExecutor
 from spiketune.executors.slurm import Slurm
@@ -37,6 +38,8 @@ def n_workers(config: ExecutorConfig) -> int:
         return 1
     if config.name in _SCHEDULERS:
         return config.jobs
+    if config.name == "mpi":
+        return max(1, ranks()[0] - 1)
     return config.workers or n_cores()
 
 
@@ -44,6 +47,8 @@ def n_threads(config: ExecutorConfig) -> int:
     """Threads of an attempt: its share of this machine's cores, or those of its job."""
     if config.name in _SCHEDULERS:
         return config.cores_per_job
+    if config.name == "mpi":
+        return max(1, n_cores() // ranks()[2])
     return max(1, n_cores() // n_workers(config))
 
 
@@ -85,16 +90,34 @@ def _inline(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) 
 
 
 def _local(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:
+    preload = _preload(config, trial, base_folder)
+    return LocalExecutor(n_workers(config), preload=preload, base_folder=base_folder)
+
+
+def _mpi(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:
+    if ranks()[0] < 2:  # before MPI is started, which a process does once
+        raise InputError(
+            "study.executor: mpi needs at least two ranks, one of which asks; start it as "
+            "`mpirun -n 4 spiketune run FILE --set study.executor.name=mpi`"
+        )
+    try:
+        from spiketune.executors.mpi import MpiExecutor
+    except ImportError as error:
+        raise InputError(
+            f"study.executor: mpi needs an MPI library and an extra ({error}); "
+            "pip install 'spiketune[mpi]'"
+        ) from error
+    return MpiExecutor(preload=_preload(config, trial, base_folder), base_folder=base_folder)
+
+
+def _preload(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> tuple[str, ...]:
+    """Modules that a fork server imports before the first trial."""
     function = str(trial.get("function", ""))
     if not function:
-        preload: tuple[str, ...] = (_TRAINING,)
-    elif function.startswith(f"{PICKLED}:"):
-        preload = ("numpy", "cloudpickle")
-    else:
-        preload = modules_to_preload(function, base_folder)
-    return LocalExecutor(
-        n_workers(config), preload=(*config.preload, *preload), base_folder=base_folder
-    )
+        return (*config.preload, _TRAINING)
+    if function.startswith(f"{PICKLED}:"):
+        return (*config.preload, "numpy", "cloudpickle")
+    return (*config.preload, *modules_to_preload(function, base_folder))
 
 
 def _scheduler_jobs(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:
@@ -105,5 +128,6 @@ _SCHEDULERS: Final[Mapping[str, type[Scheduler]]] = {"slurm": Slurm, "lsf": Lsf}
 _MAKERS: Final[Mapping[str, Make]] = {
     "inline": _inline,
     "local": _local,
+    "mpi": _mpi,
     **dict.fromkeys(_SCHEDULERS, _scheduler_jobs),
 }

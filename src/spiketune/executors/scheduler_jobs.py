@@ -16,6 +16,7 @@ from spiketune.config.executor import Executor as ExecutorConfig
 from spiketune.errors import InputError
 from spiketune.executors.base import Executor
 from spiketune.executors.lease import RENEW_S, Lease, read_end, read_lease
+from spiketune.executors.reports import ReportReader
 from spiketune.executors.scheduled import KILL_GRACE_S, STOP_FILE, asker_file
 from spiketune.executors.scheduler import (
     Observed,
@@ -28,9 +29,7 @@ from spiketune.messages import (
     FailureKind,
     Job,
     Message,
-    Report,
     Result,
-    from_json,
     to_json,
 )
 
@@ -51,10 +50,9 @@ class _Attempt:
 
     job: Job
     slot: int
+    reports: ReportReader
     id: str = ""
     asked: Asked = ""
-    read: int = 0
-    torn: bytes = b""
     running_since_s: float | None = None
     ended_since_s: float | None = None
     lease: Lease | None = None
@@ -185,7 +183,7 @@ class SchedulerJobsExecutor(Executor):
     def _take(self, job: Job) -> _Attempt:
         taken = {attempt.slot for attempt in self._attempts.values()}
         slot = next(i for i in range(len(taken) + 1) if i not in taken)
-        attempt = self._attempts[job.number] = _Attempt(job, slot)
+        attempt = self._attempts[job.number] = _Attempt(job, slot, ReportReader(Path(job.folder)))
         return attempt
 
     def _script(self, job: Job) -> str:
@@ -249,25 +247,13 @@ class SchedulerJobsExecutor(Executor):
         messages: list[Message] = []
         for attempt in list(self._attempts.values()):
             self._beat(attempt.folder)
-            messages += self._new_reports(attempt)
+            messages += attempt.reports.read()
             end = read_end(attempt.folder)
             if end is not None:
-                messages += self._new_reports(attempt)  # the last may have come in between
+                messages += attempt.reports.read()  # the last may have come in between
                 del self._attempts[attempt.job.number]
                 messages.append(self._as_asked(attempt, end))
         return messages
-
-    def _new_reports(self, attempt: _Attempt) -> list[Message]:
-        try:
-            with (attempt.folder / "metrics.jsonl").open("rb") as file:
-                file.seek(attempt.read)
-                data = file.read()
-        except OSError:
-            return []
-        attempt.read += len(data)
-        *lines, attempt.torn = (attempt.torn + data).split(b"\n")
-        read = (from_json(line) for line in lines if line.strip())
-        return [message for message in read if isinstance(message, Report)]
 
     def _as_asked(self, attempt: _Attempt, end: Result | Failure) -> Message:
         """A worker that was ended by force while it wrote that it leaves counts as killed."""

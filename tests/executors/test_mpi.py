@@ -1,0 +1,103 @@
+"""Studies under mpirun: rank 0 asks, the others run trials in children."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spiketune.api import Study
+from spiketune.config.executor import Executor as ExecutorConfig
+from spiketune.errors import InputError
+from spiketune.executors.ranks import ranks, without_ranks
+from spiketune.executors.registry import make_executor
+from tests.study.support import TESTS, document
+
+ROOT = Path(TESTS).parent
+CONTRACT = """
+import sys
+from spiketune.executors.mpi import release, serve
+from spiketune.executors.ranks import ranks
+if ranks()[1] > 0:
+    serve()
+    sys.exit(0)
+import pytest
+status = pytest.main(
+    ["-q", "--color=no", "-p", "no:cacheprovider", "-k", "mpi", "tests/executors/test_contract.py"]
+)
+release()
+sys.exit(status)
+"""
+
+
+def mpirun(n_ranks, *command, cwd=ROOT):
+    if shutil.which("mpirun") is None:
+        pytest.skip("there is no mpirun on this machine")
+    if importlib.util.find_spec("mpi4py") is None:
+        pytest.skip("mpi4py is not installed")
+    options = []
+    version = subprocess.run(["mpirun", "--version"], capture_output=True, text=True, check=False)
+    if "Open MPI" in version.stdout:
+        options = ["--oversubscribe", *(["--allow-run-as-root"] if os.geteuid() == 0 else [])]
+    return subprocess.run(
+        ["mpirun", *options, "-n", str(n_ranks), sys.executable, *command],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=without_ranks(os.environ),
+        check=False,
+        timeout=100,
+    )
+
+
+def spiketune(n_ranks, folder, *arguments):
+    return mpirun(n_ranks, "-m", "spiketune.cli.main", *arguments, cwd=folder)
+
+
+def write(folder, function, n_trials):
+    content = document(function, budget={"trials": n_trials}, executor={"name": "mpi"})
+    (folder / "targets.py").write_text((Path(TESTS) / "targets.py").read_text())
+    (folder / "study.yaml").write_text(yaml.safe_dump(content))
+
+
+def test_launchers_tell_their_ranks():
+    openmpi = {"OMPI_COMM_WORLD_SIZE": "8", "OMPI_COMM_WORLD_RANK": "3"}
+    assert ranks({**openmpi, "OMPI_COMM_WORLD_LOCAL_SIZE": "4"}) == (8, 3, 4)
+    assert ranks({"PMI_SIZE": "2", "PMI_RANK": "1"}) == (2, 1, 2)
+    assert ranks({"PATH": "/bin"}) == (1, 0, 1)
+    assert without_ranks({**openmpi, "PMIX_RANK": "3", "PATH": "/bin"}) == {"PATH": "/bin"}
+
+
+@pytest.mark.skipif(ranks()[0] > 1, reason="this is an MPI job")
+def test_a_single_rank_is_refused_with_the_remedy():
+    with pytest.raises(InputError, match=r"at least two ranks.*mpirun -n 4 spiketune run FILE"):
+        make_executor(ExecutorConfig(name="mpi"), {"function": "targets:number"}, TESTS)
+
+
+def test_the_executor_contract_holds_on_three_ranks():
+    done = mpirun(3, "-c", CONTRACT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
+    assert "failed" not in done.stdout
+
+
+def test_a_study_runs_under_mpirun_and_a_killed_trial_leaves_the_job_alive(tmp_path):
+    write(tmp_path, "killed_once", 4)
+    done = spiketune(3, tmp_path, "run", "study.yaml", "--folder", "s", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)
+    for trial in Study(tmp_path / "s").storage.trials():
+        outcomes = [attempt["outcome"] for attempt in trial.user_attrs["attempts"]]
+        assert outcomes == ["worker_lost", "finished"]
+
+
+def test_bad_input_under_mpirun_is_told_once_and_every_rank_ends(tmp_path):
+    done = spiketune(3, tmp_path, "run", "missing.yaml")
+    assert done.returncode == 2
+    assert done.stderr.count("error: ") == 1
