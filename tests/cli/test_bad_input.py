@@ -156,7 +156,7 @@ def test_a_study_folder_that_exists_names_resume_and_new(cli, file, tmp_path):
 def test_a_study_folder_with_another_space_is_refused_and_left_as_it_is(cli, file, tmp_path):
     cli("run", file())
     path = tmp_path / "runs/mine/study.yaml"
-    path.write_text(path.read_text().replace("0.0", "0.5"))
+    path.write_text(path.read_text().replace("- 0.0", "- 0.5"))
     journal = (tmp_path / "runs/mine/journal.log").read_bytes()
     status, _, err = cli("resume", "runs/mine")
     assert status == 2
