@@ -43,6 +43,9 @@ class Case:
     density: float | None  # share of input spikes; None is a constant current
     target: float
     recorded: bool = False  # N-MNIST where its files are, else spikes of the same density
+    maps: tuple[int, int] | None = None  # channels of two convolutions before the output
+    batch: int = B
+    compared: int = N_COMPARED  # steps until spikes flipped by rounding have moved the weights
 
 
 CASES = {
@@ -51,6 +54,7 @@ CASES = {
     "784-256-10-static": Case((784, 256, 10), None, 6.0),
     "4-120-3": Case((4, 120, 3), 0.15, 15.0),
     "nmnist-2312-512-10": Case((2312, 512, 10), NMNIST_DENSITY, 4.0, recorded=True),
+    "12C5-32C5": Case((784, 0, 10), 0.15, 1.3, maps=(12, 32), batch=64, compared=3),
 }
 
 
@@ -65,9 +69,10 @@ def batches(case: Case) -> list[tuple[Any, Any]]:
     made = []
     for _ in range(N_BATCHES):
         steps = 1 if case.density is None else T
-        values = torch.rand(steps, B, n_inputs, generator=generator)
+        values = torch.rand(steps, case.batch, n_inputs, generator=generator)
         inputs = values if case.density is None else (values < case.density).float()
-        made.append((inputs, torch.randint(0, n_classes, (B,), generator=generator)))
+        labels = torch.randint(0, n_classes, (case.batch,), generator=generator)
+        made.append((inputs, labels))
     return made
 
 
@@ -101,9 +106,44 @@ def network(case: Case) -> Any:
     from spiketune.snn.networks import SpikingNetwork
 
     n_inputs, n_hidden, n_classes = case.sizes
-    layers = [{"dense": n_hidden}, {"dense": "classes"}]
+    layers: list[dict[str, Any]] = [{"dense": n_hidden}, {"dense": "classes"}]
+    shape: tuple[int, ...] = (n_inputs,)
+    if case.maps is not None:
+        convolutions = [
+            (
+                {"conv": channels, "kernel": 5, "neuron": {"kind": "none"}},
+                {"pool": "max", "kernel": 2},
+            )
+            for channels in case.maps
+        ]
+        layers = [*(part for pair in convolutions for part in pair), {"dense": "classes"}]
+        shape = (1, 28, 28)
     section = Network.model_validate({"neuron": {"beta": BETA}, "layers": layers})
-    return SpikingNetwork(plan_layers(section, (n_inputs,), n_classes), seed=0)
+    return SpikingNetwork(plan_layers(section, shape, n_classes), seed=0)
+
+
+def stages(case: Case) -> list[Any]:
+    """What comes before each layer of neurons, as PyTorch's modules with our weights."""
+    from torch import nn
+
+    made: list[Any] = []
+    for layer in network(case).layers:
+        if layer.plan.config.kind == "pool":
+            made[-1] = nn.Sequential(made[-1], nn.MaxPool2d(2))
+            continue
+        weight, bias = layer.weight.data, layer.synapses.bias.data
+        if weight.dim() == 4:
+            module: Any = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2])
+        else:
+            module = nn.Linear(weight.shape[1], weight.shape[0])
+        module.weight.data, module.bias.data = weight, bias
+        if weight.dim() == 4 and not made:
+            made.append(nn.Sequential(nn.Unflatten(1, (1, 28, 28)), module))
+        elif weight.dim() == 2 and case.maps is not None:
+            made.append(nn.Sequential(nn.Flatten(), module))
+        else:
+            made.append(module)
+    return made
 
 
 def ours(case: Case) -> Callable[[], float]:
@@ -143,23 +183,19 @@ def snntorch(case: Case) -> Callable[[], float]:
     import torch
     from snntorch import surrogate
 
-    weights = [layer.synapses for layer in network(case).layers]
-    linear = [torch.nn.Linear(*reversed(layer.weight.shape)) for layer in weights]
-    for to, layer in zip(linear, weights, strict=True):
-        to.weight.data, to.bias.data = layer.weight.data, layer.bias.data
-    hidden, output = (
-        snntorch.Leaky(beta=BETA, spike_grad=surrogate.atan(alpha=2.0)) for _ in range(2)
-    )
+    before = stages(case)
+    neurons = [snntorch.Leaky(beta=BETA, spike_grad=surrogate.atan(alpha=2.0)) for _ in before]
     optimizer = torch.optim.Adam(
-        [parameter for module in linear for parameter in module.parameters()], lr=LEARNING_RATE
+        [parameter for module in before for parameter in module.parameters()], lr=LEARNING_RATE
     )
     cross_entropy = snntorch.functional.ce_rate_loss()
 
     def loss(inputs: Any, labels: Any) -> Any:
-        membranes, steps = [hidden.reset_mem(), output.reset_mem()], []
+        membranes, steps = [neuron.reset_mem() for neuron in neurons], []
         for t in range(T):
-            spikes, membranes[0] = hidden(linear[0](inputs[min(t, len(inputs) - 1)]), membranes[0])
-            spikes, membranes[1] = output(linear[1](spikes), membranes[1])
+            spikes = inputs[min(t, len(inputs) - 1)]
+            for index, (module, neuron) in enumerate(zip(before, neurons, strict=True)):
+                spikes, membranes[index] = neuron(module(spikes), membranes[index])
             steps.append(spikes)
         return cross_entropy(torch.stack(steps), labels)
 
@@ -172,11 +208,9 @@ def spikingjelly(case: Case) -> Callable[[], float]:
     from spikingjelly.activation_based import functional, layer, neuron, surrogate
 
     modules: list[torch.nn.Module] = []
-    for own in network(case).layers:
-        linear = layer.Linear(*reversed(own.weight.shape))
-        linear.weight.data, linear.bias.data = own.weight.data, own.synapses.bias.data
+    for module in stages(case):
         modules += [
-            linear,
+            layer.SeqToANNContainer(module),
             neuron.LIFNode(
                 tau=1.0 / (1.0 - BETA),
                 decay_input=False,
@@ -232,7 +266,7 @@ def work(side: str, case: str) -> None:
 
     torch.set_num_threads(1)
     step = SIDES[side](CASES[case])
-    print(json.dumps([step() for _ in range(N_COMPARED)]), flush=True)
+    print(json.dumps([step() for _ in range(CASES[case].compared)]), flush=True)
     for line in sys.stdin:
         n, started_s, until_s = 0, time.process_time(), time.perf_counter() + float(line)
         while time.perf_counter() < until_s or n < 2:
