@@ -21,6 +21,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from spiketune.config.training import TrainingTrial
+from spiketune.data.splits import Splits
 from spiketune.seeding import child_seed
 from spiketune.snn.networks import n_parameters
 from spiketune.training import checkpoint as checkpoints
@@ -74,6 +75,7 @@ class EpochTraining(ABC):
 
     Args:
         config: The trial section.
+        splits: Training and validation data.
         seed: Of this trial: weights, order, encodings of the training data.
         study_seed: Shared by all trials: encodings of the validation data.
         checkpoint: File to resume from and to write; None for no checkpoints.
@@ -90,20 +92,28 @@ class EpochTraining(ABC):
     device: torch.device
     paths: Mapping[str, str] = MappingProxyType({})
 
+    @final
     def __init__(
         self,
         config: TrainingTrial,
+        splits: Splits,
         *,
         seed: int,
         study_seed: int,
-        checkpoint: Path | None,
-        on_epoch: Callable[[int, Metrics], None],
-        should_stop: Callable[[], bool],
+        checkpoint: Path | None = None,
+        on_epoch: Callable[[int, Metrics], None] = lambda epoch, metrics: None,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._config, self._seed, self._study_seed = config, seed, study_seed
         self._path, self._on_epoch, self._should_stop = checkpoint, on_epoch, should_stop
+        self._min_spikes = 1 if config.silence is None else config.silence.min_spikes
         self._progress = Progress()
         self._written_s = 0.0
+        self._build(splits)
+
+    @abstractmethod
+    def _build(self, splits: Splits) -> None:
+        """Make the network, and whatever else the training needs, from `_config` and `_seed`."""
 
     @abstractmethod
     def _train_epoch(self, epoch: int) -> TrainedEpoch | None:

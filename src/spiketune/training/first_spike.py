@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, final
 
 import torch
@@ -23,7 +22,7 @@ from spiketune.training.epochs import EpochTraining, TrainedEpoch
 from spiketune.training.evaluation import Evaluation
 from spiketune.training.first_spike_losses import classes, time_losses
 from spiketune.training.optimizers import build_optimizer, learning_rate, set_learning_rate
-from spiketune.training.progress import EpochTally, Metrics
+from spiketune.training.progress import EpochTally
 from spiketune.training.stopping import SilenceCount
 
 CPU: Final = torch.device("cpu")
@@ -40,34 +39,18 @@ class FirstSpikeTrainer(EpochTraining):
 
     network: FirstSpikeNetwork
 
-    def __init__(
-        self,
-        config: TrainingTrial,
-        splits: Splits,
-        *,
-        seed: int,
-        study_seed: int,
-        checkpoint: Path | None = None,
-        on_epoch: Callable[[int, Metrics], None] = lambda epoch, metrics: None,
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> None:
-        super().__init__(
-            config,
-            seed=seed,
-            study_seed=study_seed,
-            checkpoint=checkpoint,
-            on_epoch=on_epoch,
-            should_stop=should_stop,
-        )
+    def _build(self, splits: Splits) -> None:
+        config = self._config
         if not isinstance(config.network, FirstSpike):
             raise ValueError(f"a network of `kind: {config.network.kind}` is not for this trainer")
         self.device, self._rule = CPU, config.network
         self._train = on_device(splits.train, CPU, config.dataset)
         self._validation = on_device(splits.validation, CPU, config.dataset)
-        self.network = FirstSpikeNetwork(self._rule, self._train.n_inputs, splits.n_classes, seed)
+        self.network = FirstSpikeNetwork(
+            self._rule, self._train.n_inputs, splits.n_classes, self._seed
+        )
         self._optimizer = build_optimizer(config.training.optimizer, self.network)
         self._scale_delays(config.training.optimizer.learning_rate)
-        self._min_spikes = 1 if config.silence is None else config.silence.min_spikes
         # Which layer was raised last, from the input on, and how often in a row; -1 for none.
         self._raised = torch.tensor([-1, 0])
 

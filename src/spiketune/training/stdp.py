@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, final
 
 import numpy as np
@@ -22,7 +21,6 @@ from spiketune.snn.stdp import Response, StdpNetwork
 from spiketune.training.batches import Samples, on_device
 from spiketune.training.epochs import EpochTraining, TrainedEpoch
 from spiketune.training.evaluation import Evaluation
-from spiketune.training.progress import Metrics
 from spiketune.training.stopping import SilenceCount
 
 CPU: Final = torch.device("cpu")
@@ -46,25 +44,8 @@ class StdpTrainer(EpochTraining):
 
     network: StdpNetwork
 
-    def __init__(
-        self,
-        config: TrainingTrial,
-        splits: Splits,
-        *,
-        seed: int,
-        study_seed: int,
-        checkpoint: Path | None = None,
-        on_epoch: Callable[[int, Metrics], None] = lambda epoch, metrics: None,
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> None:
-        super().__init__(
-            config,
-            seed=seed,
-            study_seed=study_seed,
-            checkpoint=checkpoint,
-            on_epoch=on_epoch,
-            should_stop=should_stop,
-        )
+    def _build(self, splits: Splits) -> None:
+        config = self._config
         if not isinstance(config.network, Stdp):
             raise ValueError(f"a network of `kind: {config.network.kind}` is not for this trainer")
         self.device = CPU
@@ -74,13 +55,12 @@ class StdpTrainer(EpochTraining):
         if self._train.analogue:
             raise ConfigError("trial.dataset.encoding", NEEDS_SPIKES)
         self._batch_size = batch_size(config)
-        self._min_spikes = 1 if config.silence is None else config.silence.min_spikes
         self.network = StdpNetwork(
             self._rule,
             self._train.n_inputs,
             splits.n_classes,
             config.dataset.dt_ms or 1.0,
-            seed,
+            self._seed,
         )
 
     def _train_epoch(self, epoch: int) -> TrainedEpoch | None:

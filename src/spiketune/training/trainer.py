@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import final
 
 import torch
 from torch import Generator, Tensor
 
 from spiketune.config.architecture import plan_layers
-from spiketune.config.training import TrainingTrial
 from spiketune.data.splits import Splits
 from spiketune.errors import TrialError
 from spiketune.metrics.activity import n_silent
@@ -26,7 +24,7 @@ from spiketune.training.fused import FusedGradients
 from spiketune.training.losses import build_loss
 from spiketune.training.optimizers import build_optimizer, learning_rate, set_learning_rate
 from spiketune.training.paths import choose_paths
-from spiketune.training.progress import EpochTally, Metrics
+from spiketune.training.progress import EpochTally
 from spiketune.training.stopping import SilenceCount
 
 
@@ -44,32 +42,15 @@ class Trainer(EpochTraining):
 
     network: SpikingNetwork
 
-    def __init__(
-        self,
-        config: TrainingTrial,
-        splits: Splits,
-        *,
-        seed: int,
-        study_seed: int,
-        checkpoint: Path | None = None,
-        on_epoch: Callable[[int, Metrics], None] = lambda epoch, metrics: None,
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> None:
-        super().__init__(
-            config,
-            seed=seed,
-            study_seed=study_seed,
-            checkpoint=checkpoint,
-            on_epoch=on_epoch,
-            should_stop=should_stop,
-        )
+    def _build(self, splits: Splits) -> None:
+        config = self._config
         self.device = resolve_device(config.device)
         self._train: Samples = on_device(splits.train, self.device, config.dataset)
         self._validation: Samples = on_device(splits.validation, self.device, config.dataset)
         plans = plan_layers(
             config.layered, self._train.input_shape, splits.n_classes, config.dataset.dt_ms
         )
-        self.network = SpikingNetwork(plans, seed).to(self.device)
+        self.network = SpikingNetwork(plans, self._seed).to(self.device)
         paths = choose_paths(self.network, self._train, config.training)
         self.paths = paths.to_note()
         if paths.input == "events":
@@ -80,7 +61,6 @@ class Trainer(EpochTraining):
             self._fused = FusedGradients(self.network, config.training, self._train.steps)
         self._optimizer = build_optimizer(config.training.optimizer, self.network)
         self._loss = build_loss(config.training)
-        self._min_spikes = 1 if config.silence is None else config.silence.min_spikes
 
     def _train_epoch(self, epoch: int) -> TrainedEpoch | None:
         set_learning_rate(self._optimizer, learning_rate(self._config.training, epoch))
