@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numba
@@ -12,7 +12,7 @@ _OPTIONS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy"}
 
 
 def compiled(
-    signatures: list[str] | None, *, any_order: bool = False
+    signatures: Sequence[Any] | None, *, any_order: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Compile at once, or load from the cache; without one where no folder can be written.
 
