@@ -148,6 +148,7 @@ class DaskExecutor(Executor):
         deadline_s = time.monotonic() + timeout_s
         while True:
             self._beat()
+            self._workers.check()
             messages = self._look()
             left_s = deadline_s - time.monotonic()
             pause_s = max(0.0, min(left_s, self._next_look_s() - time.monotonic()))

@@ -38,6 +38,14 @@ class DaskWorkers(ABC):
     def begin(self, study_folder: Path) -> None:
         """Get ready for the first submission."""
 
+    def check(self) -> None:
+        """Tell of what is wrong with the workers; called while they are waited for.
+
+        Raises:
+            InputError: If there will never be any.
+        """
+        return
+
     @abstractmethod
     def close(self) -> None:
         """Give everything back that this process started."""

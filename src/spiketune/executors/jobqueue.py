@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import shlex
+import shutil
 import sys
+import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Final, final
 
 import dask_jobqueue
 from distributed import Client
+from distributed.core import Status
 
 from spiketune.config.executor import Executor as ExecutorConfig
 from spiketune.config.executor import mebibytes
@@ -18,6 +25,8 @@ from spiketune.errors import InputError
 from spiketune.executors.dask_workers import LOOPBACK, DaskWorkers
 
 _LOOPBACK_INTERFACE: Final = "lo"
+_BACK_OFF_S: Final = (5.0, 300.0)  # first and longest wait after a refused submission
+_CLOSED_POLL_S: Final = 0.1
 _CLASSES: Final[Mapping[str, Any]] = {
     "slurm": dask_jobqueue.SLURMCluster,
     "lsf": dask_jobqueue.LSFCluster,
@@ -47,8 +56,19 @@ class JobWorkers(DaskWorkers):
 
     def __init__(self, config: ExecutorConfig, base_folder: str) -> None:
         self._config = config
+        self._submissions = _Submissions()
+        made = _CLASSES[config.name]
+        command = shlex.split(made.job_cls.submit_command)[0]
+        if shutil.which(command) is None:
+            raise InputError(
+                f"study.executor: the command `{command}` is not on this machine; start the study "
+                "where the scheduler's commands are (a login node), or take the executor local"
+            )
         try:
-            self._cluster = _CLASSES[config.name](**cluster_options(config, base_folder))
+            self._cluster = made(
+                job_cls=_patient(made.job_cls, self._submissions),
+                **cluster_options(config, base_folder),
+            )
         except (ValueError, OSError) as error:
             raise InputError(f"study.executor: {config.name}: {error}") from error
         self.client = Client(self._cluster, set_as_default=False)
@@ -66,10 +86,80 @@ class JobWorkers(DaskWorkers):
         fewest = adaptive.min if adaptive else self._config.jobs
         self._cluster.adapt(minimum_jobs=fewest, maximum_jobs=self.n_workers)
 
+    def check(self) -> None:
+        """Tell of submissions that were refused.
+
+        Raises:
+            InputError: If the scheduler has refused the first job.
+        """
+        words = self._submissions.take_refusal()
+        if words is None:
+            return
+        refused = f"study.executor: {self._config.name} refused a job: {words}"
+        if not self._submissions.accepted:
+            raise InputError(
+                f"{refused}; correct `queue`, `account` or what else it names "
+                "(`--set study.executor.queue=...`)"
+            )
+        warnings.warn(f"{refused}; trying again", stacklevel=2)
+
     def close(self) -> None:
         """Cancel the jobs."""
+        self._submissions.closed = True
         self.client.close()
-        self._cluster.close()
+        with contextlib.suppress(RuntimeError):  # jobs that were refused to the end
+            self._cluster.close()
+
+
+@final
+class _Submissions:
+    """What the scheduler said to submissions, heard in the cluster's thread."""
+
+    def __init__(self) -> None:
+        self.accepted = self.closed = False
+        self._refusals: SimpleQueue[str] = SimpleQueue()
+        self._pause_s = 0.0
+
+    def accept(self) -> None:
+        """A job was taken."""
+        self.accepted, self._pause_s = True, 0.0
+
+    async def refuse(self, error: Exception) -> None:
+        """Note the scheduler's words, then wait, longer from time to time."""
+        words = str(error).partition("stderr:")[2] or str(error)
+        self._refusals.put(" ".join(words.split()))
+        first_s, longest_s = _BACK_OFF_S
+        self._pause_s = min(longest_s, 2 * self._pause_s) if self._pause_s else first_s
+        until_s = time.monotonic() + self._pause_s
+        while time.monotonic() < until_s:
+            if self.closed:
+                raise error
+            await asyncio.sleep(_CLOSED_POLL_S)
+
+    def take_refusal(self) -> str | None:
+        """The words of a refusal that nobody was told of yet."""
+        return None if self._refusals.empty() else self._refusals.get()
+
+
+def _patient(job_class: Any, submissions: _Submissions) -> Any:
+    """A job that goes on submitting itself while the scheduler refuses it, and ends in order."""
+
+    class PatientJob(job_class):  # type: ignore[misc]
+        async def _submit_job(self, script: str) -> Any:
+            while True:
+                try:
+                    answer = await super()._submit_job(script)
+                except RuntimeError as error:
+                    await submissions.refuse(error)
+                else:
+                    submissions.accept()
+                    return answer
+
+        async def close(self) -> None:
+            await super().close()
+            self.status = Status.closed  # which the cluster insists on at its own end
+
+    return PatientJob
 
 
 def cluster_options(config: ExecutorConfig, base_folder: str) -> dict[str, Any]:
@@ -145,6 +235,7 @@ def _oar(config: ExecutorConfig) -> dict[str, Any]:
         "project": config.account,
         "walltime": _clock(config.walltime),
         "resource_spec": f"/nodes=1{gpus}/core={config.cores_per_job}",
+        "memory_per_core_property_name": "not_applicable",  # OAR gives memory with cores
         "job_extra_directives": [*own, *config.directives],
     }
 
