@@ -1,17 +1,38 @@
-"""Numba kernels for events; imported on first use, since Numba takes half a second to load.
+"""Compiled loops over events; imported on first use, since Numba takes half a second to load.
 
-Serial and without parallel threads, so that a forked child may call them.
+Serial and without parallel threads, so that a forked child may call them, and ready in children
+of a process that has imported them.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from numba import njit
+from numba import types
 from numpy.typing import NDArray
 
+from spiketune.compilation import compiled
 
-@njit(cache=True, nogil=True)
+
+def _read(kind: Any) -> Any:
+    """A vector that is only read: memory-mapped recordings are."""
+    return types.Array(kind, 1, "C", readonly=True)
+
+
+_SIGNATURE: Final = types.void(
+    _read(types.uint32),
+    _read(types.uint16),
+    _read(types.int64),
+    _read(types.uint16),
+    _read(types.int64),
+    types.int64,
+    _read(types.int64),
+    types.boolean,
+    types.float32[:, :, ::1],
+)
+
+
+@compiled([_SIGNATURE])
 def add_events(
     times_us: NDArray[Any],
     sources: NDArray[Any],

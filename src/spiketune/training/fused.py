@@ -71,7 +71,7 @@ class FusedGradients:
         self._scratch = like.new_empty((3, n_neurons)).numpy()
         forms = [_form(layer) for layer in self._layers]
         self._forms = torch.tensor(forms, dtype=like.dtype).numpy()
-        self._learns_beta = any(_neurons(layer).beta.requires_grad for layer in self._layers)
+        self._pair_up()
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor | SparseFrames, labels: Tensor) -> Told:
@@ -103,7 +103,7 @@ class FusedGradients:
             self._forms,
             loss,
             wanted,
-            self._learns_beta,
+            bool(self._betas),
             self._grad.numpy(),
             self._back_grad.numpy(),
             self._beta_grad.numpy(),
@@ -125,33 +125,54 @@ class FusedGradients:
             return kernel.SQUARED, np.array([right, wrong, 1.0 / T**2])
         return kernel.SQUARED, np.array([int(right), int(wrong), 1.0 / (n_samples * n_classes * T)])
 
-    def _lay_out(self) -> None:
-        """Copy the weights to where the kernel wants them, and forget gradients."""
-        self._grad.zero_()
-        self._back_grad.zero_()
-        self._beta_grad.zero_()
+    def _pair_up(self) -> None:
+        """Find out once what is copied where: weights for the kernel, gradients from it."""
+        self._rooms: list[Tensor] = []
+        self._given: list[Tensor] = []
+        self._learned: list[Tensor] = []
+        self._found: list[Tensor] = []
+        self._betas: list[tuple[Tensor, Tensor]] = []
         for k, layer in enumerate(self._layers):
             weight, bias, beta, back = self._views(k, self._values, self._beta, self._back)
-            weight.copy_(layer.weight.t())
+            found, bias_found, beta_found, back_found = self._views(
+                k, self._grad, self._beta_grad, self._back_grad
+            )
+            narrow = k > 0 and len(layer.weight) <= kernel.NARROW
+            self._learn(layer.weight, weight.t(), back_found if narrow else found.t())
             if (own := _bias(layer)) is not None:
-                bias.copy_(own)
-            beta.copy_(_neurons(layer).beta.clamp(0.0, 1.0))
+                self._learn(own, bias, bias_found)
+            decay = _neurons(layer).beta
+            self._rooms.append(beta)
+            self._given.append(decay.detach().expand_as(beta))
+            if decay.requires_grad:
+                self._betas.append((decay, beta_found))
             if k > 0:
-                back.copy_(layer.weight)
+                self._rooms.append(back)
+                self._given.append(layer.weight.detach())
+        self._gradients = [torch.empty_like(weight) for weight in self._learned]
+
+    def _learn(self, weight: Tensor, room: Tensor, found: Tensor) -> None:
+        self._rooms.append(room)
+        self._given.append(weight.detach())
+        self._learned.append(weight)
+        self._found.append(found)
+
+    def _lay_out(self) -> None:
+        """Copy the weights to where the kernel wants them, and forget gradients."""
+        torch._foreach_zero_([self._grad, self._back_grad, self._beta_grad])
+        torch._foreach_copy_(self._rooms, self._given)
+        if self._betas:
+            self._beta.clamp_(0.0, 1.0)
 
     def _hand_out(self) -> None:
         """Give every weight its gradient."""
-        for k, layer in enumerate(self._layers):
-            weight, bias, beta, back = self._views(k, self._grad, self._beta_grad, self._back_grad)
-            narrow = k > 0 and len(layer.weight) <= kernel.NARROW
-            layer.weight.grad = back.clone() if narrow else weight.t().contiguous()
-            if (own := _bias(layer)) is not None:
-                own.grad = bias.clone()
-            learned = _neurons(layer).beta
-            if learned.requires_grad:
-                inside = (learned >= 0.0) & (learned <= 1.0)  # as `clamp` has it
-                found = beta.sum() if learned.dim() == 0 else beta
-                learned.grad = torch.where(inside, found, 0.0).to(learned.dtype)
+        torch._foreach_copy_(self._gradients, self._found)
+        for weight, gradient in zip(self._learned, self._gradients, strict=True):
+            weight.grad = gradient
+        for decay, beta in self._betas:
+            inside = (decay >= 0.0) & (decay <= 1.0)  # as `clamp` has it
+            found = beta.sum() if decay.dim() == 0 else beta
+            decay.grad = torch.where(inside, found, 0.0).to(decay.dtype)
 
     def _views(
         self, k: int, values: Tensor, neurons: Tensor, backs: Tensor

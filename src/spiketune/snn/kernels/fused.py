@@ -18,7 +18,7 @@ from spiketune.snn.kernels.cpu import compiled
 # Columns of the table that tells where things lie; one row a layer.
 N_INPUTS, N_NEURONS, WIDTH, VALUES_AT, BACK_AT, NEURONS_AT, KIND = range(7)
 CROSS_ENTROPY, SQUARED = 0, 1
-# Up to so many neurons, going through all neurons below beats going through their spikes.
+# Up to so many neurons, going through all neurons below beats listing their spikes.
 NARROW: Final = 4
 
 _SIGNATURES: Final = [
@@ -78,6 +78,15 @@ def _add_spikes(u: Any, threshold: Any, value: Any, out: Any) -> None:
     zero = u.dtype.type(0)
     for i in range(len(out)):
         out[i] += value if u[i] > threshold else zero
+
+
+@compiled(None, any_order=True)
+def _sum_spikes(u: Any, threshold: Any, row: Any) -> Any:
+    """Sum of the weights in `row` whose neurons spike."""
+    total = zero = u.dtype.type(0)
+    for i in range(len(row)):
+        total += row[i] if u[i] > threshold else zero
+    return total
 
 
 @compiled(None)
@@ -200,18 +209,26 @@ def loss_and_gradients(
                             for i in range(width):
                                 steady[i] = now[i]
                     else:
-                        sent_at = table[k - 1, NEURONS_AT] * T + t * table[k - 1, WIDTH]
-                        spikes = events[sent_at : sent_at + table[k - 1, WIDTH]]
-                        _add_rows(spikes, ones, 0, n_events[k - 1, t], matrix, width, now)
+                        below = table[k - 1, WIDTH]
+                        sent_at = table[k - 1, NEURONS_AT] * T + t * below
+                        if table[k, N_NEURONS] <= NARROW:
+                            sent = u[sent_at : sent_at + below]
+                            for o in range(table[k, N_NEURONS]):
+                                row_at = table[k, BACK_AT] + o * below
+                                row_of = back[row_at : row_at + below]
+                                now[o] += _sum_spikes(sent, forms[k - 1, 0], row_of)
+                        else:
+                            spikes = events[sent_at : sent_at + below]
+                            _add_rows(spikes, ones, 0, n_events[k - 1, t], matrix, width, now)
                 threshold = forms[k, 0]
                 if t > 0:
                     before, decay = u[here - width : here], beta[at : at + width]
                     for i in range(width):
                         spent = threshold if before[i] > threshold else zero
                         now[i] = decay[i] * before[i] + now[i] - spent
-                n_events[k, t] = _fire(
-                    now, threshold, table[k, N_NEURONS], events[here : here + width]
-                )
+                if k == L - 1 or table[k + 1, N_NEURONS] > NARROW:
+                    spiking = events[here : here + width]
+                    n_events[k, t] = _fire(now, threshold, table[k, N_NEURONS], spiking)
             sent_at = out_at * T + t * out_width
             n_spikes = n_events[L - 1, t]
             for e in range(n_spikes):

@@ -6,7 +6,7 @@ Importing this package brings in every compiled loop of the neurons: from the di
 first time ever, and children of a process that has imported it find them ready.
 """
 
+from spiketune.compilation import compiled
 from spiketune.snn.kernels.cpu import alif, lif
-from spiketune.snn.kernels.cpu.compilation import compiled
 
 __all__ = ["alif", "compiled", "lif"]

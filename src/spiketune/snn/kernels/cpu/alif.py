@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spiketune.compilation import compiled
 from spiketune.snn.kernels.cpu.arrays import BLOCK, over_time, repeated, rows
-from spiketune.snn.kernels.cpu.compilation import compiled
 from spiketune.snn.kernels.cpu.exponential import exp_negative
 from spiketune.snn.kernels.forms import KINDS
 from spiketune.snn.spike_gradients import SimpleForm, SpikeGradient

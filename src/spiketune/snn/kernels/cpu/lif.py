@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spiketune.compilation import compiled
 from spiketune.snn.kernels.cpu.arrays import over_time, repeated, rows
-from spiketune.snn.kernels.cpu.compilation import compiled
 from spiketune.snn.kernels.cpu.exponential import exp_negative
 from spiketune.snn.kernels.forms import KINDS, RESETS
 from spiketune.snn.kernels.reference import Reset
