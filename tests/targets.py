@@ -93,6 +93,16 @@ def waits_for_stop(trial):
     raise spiketune.Preempted
 
 
+def leaves_slowly(trial):
+    """Takes its time to write its checkpoint."""
+    trial.report(1, loss=1.0)
+    while not trial.should_stop():
+        time.sleep(0.01)
+    time.sleep(1.5)
+    (trial.checkpoint_dir / "step").write_text("1")
+    raise spiketune.Preempted
+
+
 def obeys_then_finishes(trial):
     """Leaves when asked; the next attempt finds the checkpoint and ends at once."""
     if (trial.checkpoint_dir / "step").exists():
