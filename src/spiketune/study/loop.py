@@ -111,7 +111,7 @@ class StudyLoop:
             self._recover()
             while self._go_on():
                 self._fill()
-                if self._running:
+                if self._running or not self._executor.free_slots:  # or others take every GPU
                     self._handle(self._executor.events(self._patience_s()))
             self._drain()
         finally:
