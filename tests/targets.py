@@ -26,6 +26,16 @@ def quick(trial):
     return {"loss": (trial.params["x"] - 0.3) ** 2}
 
 
+def steps(trial):
+    """Eight steps towards the parameter, each of them told."""
+    for step in range(1, 9):
+        loss = 1 - (1 - trial.params["x"]) * step / 8
+        trial.report(step, loss=loss)
+        if trial.should_stop():
+            break
+    return {"loss": loss}
+
+
 def number(trial):
     return trial.params["x"]
 

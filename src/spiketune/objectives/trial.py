@@ -33,6 +33,7 @@ class Trial:
         seed: Seed of this trial; the same for every attempt.
         study_seed: Seed shared by all trials of the study (validation draws).
         section: The trial section of the configuration, every range replaced by its value.
+        needed: Names of the metrics that objectives and constraints are made of.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Trial:
         self.seed = job.seed
         self.study_seed = job.study_seed
         self.section: Mapping[str, Any] = job.section
+        self.needed = (*job.objectives, *job.constraints)
         self._checkpoint_folder = Path(job.checkpoint_folder)
         self._send = send
         self._stop_requested = stop_requested
@@ -66,6 +68,8 @@ class Trial:
     def report(self, fidelity: float, **metrics: float) -> None:
         """Report measurements after `fidelity` (say, epochs) of the training.
 
+        A trial can be stopped early (`study.fidelity`) if its reports hold the objectives.
+
         Raises:
             InputError: If the fidelity is not a positive number.
         """
@@ -73,7 +77,7 @@ class Trial:
             raise InputError(f"report: the fidelity must be a number > 0, got {fidelity!r}")
         self._fidelity = fidelity
         values = {name: float(value) for name, value in metrics.items()}
-        self._send(Report(self.number, self.attempt, fidelity, values))
+        self._send(Report(self.number, self.attempt, fidelity, values, dict(self._constraints)))
 
     def should_stop(self) -> bool:
         """Whether to write a checkpoint and return now (a signal, or the asker said so)."""
