@@ -125,8 +125,6 @@ def gpu_pool(
     missing = sorted(set(wanted or ()) - set(visible))
     if missing:
         there = ", ".join(map(str, visible)) or "none"
-        raise InputError(
-            f"study.executor.gpus: no GPU {missing[0]} is visible here; there: {there}"
-        )
+        raise InputError(f"study.executor.gpus: no GPU {missing[0]} is visible; there: {there}")
     chosen = tuple(wanted) if wanted is not None else visible
     return GpuPool(reader, chosen, per_gpu, limits) if chosen else None
