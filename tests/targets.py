@@ -26,6 +26,16 @@ def quick(trial):
     return {"loss": (trial.params["x"] - 0.3) ** 2}
 
 
+def steps(trial):
+    """Eight steps towards the parameter, each of them told."""
+    for step in range(1, 9):
+        loss = 1 - (1 - trial.params["x"]) * step / 8
+        trial.report(step, loss=loss)
+        if trial.should_stop():
+            break
+    return {"loss": loss}
+
+
 def number(trial):
     return trial.params["x"]
 
@@ -79,6 +89,16 @@ def waits_for_stop(trial):
     trial.report(1, loss=1.0)
     while not trial.should_stop():
         time.sleep(0.01)
+    (trial.checkpoint_dir / "step").write_text("1")
+    raise spiketune.Preempted
+
+
+def leaves_slowly(trial):
+    """Takes its time to write its checkpoint."""
+    trial.report(1, loss=1.0)
+    while not trial.should_stop():
+        time.sleep(0.01)
+    time.sleep(1.5)
     (trial.checkpoint_dir / "step").write_text("1")
     raise spiketune.Preempted
 

@@ -336,6 +336,7 @@ def prepare(configuration: Configuration) -> None:
     from spiketune.objectives.preparation import prepare as prepare_sections
     from spiketune.samplers.asker import rehearse
     from spiketune.samplers.stock import check_sampler
+    from spiketune.study.rungs import check_fidelity
 
     study = configuration.study
     if study is not None:
@@ -344,6 +345,8 @@ def prepare(configuration: Configuration) -> None:
         check_sampler(sampler.name, sampler.options, n_objectives, space)
         rehearse(space, sampler.name, sampler.options, n_objectives)
         check_executor(study.executor)
+        if study.fidelity is not None:
+            check_fidelity(study.fidelity, configuration.trial)
     sections = (
         without_parameters(resolve(configuration.trial, values))
         for values in corners(configuration.space)

@@ -64,12 +64,17 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A measurement at a fidelity (after epoch `fidelity`)."""
+    """A measurement at a fidelity (after epoch `fidelity`).
+
+    Attributes:
+        constraints: Constraint values set by the trial so far, met when <= 0.
+    """
 
     number: int
     attempt: int
     fidelity: float
     metrics: Mapping[str, float]
+    constraints: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,19 @@ def test_what_is_no_size_is_refused(text):
 @pytest.mark.parametrize(
     ("section", "words"),
     [
-        ({"name": "local", "walltime": "1h"}, "`walltime` goes with slurm or lsf, not with local"),
-        ({"name": "slurm", "workers": 2}, "`workers` goes with local; slurm has `jobs`"),
-        ({"name": "lsf", "qos": "long"}, "`qos` is SLURM's"),
+        ({"name": "local", "walltime": "1h"}, "`walltime` goes with slurm, .*, not with local"),
+        ({"name": "slurm", "workers": 2}, "`workers` goes with local, .*; slurm has `jobs`"),
+        ({"name": "lsf", "qos": "long"}, "`qos` goes with slurm; put what the site wants into"),
+        ({"name": "pbs", "mode": "job"}, "`mode: job` goes with slurm or lsf; pbs has workers"),
+        ({"name": "oar"}, "`memory` of a job is needed with `mode: workers`"),
+        ({"name": "slurm", "interface": "ib0"}, "go with `mode: workers`"),
+        ({"name": "local", "address": "tcp://x:1"}, "`address` goes with dask, not with local"),
+        ({"name": "dask", "address": "somewhere"}, "String should match pattern"),
+        ({"name": "dask", "address": "tcp://x:1", "workers": 2}, "those of the cluster"),
+        (
+            {"name": "pbs", "memory": "1G", "adaptive": {"min": 3, "max": 2}},
+            r"min \(3\) must be <= max \(2\)",
+        ),
         ({"name": "slurm", "walltime": "2m"}, r"walltime \(120 s\) must be longer than lead"),
         ({"name": "slurm", "queue": "a\nb"}, "must be one line"),
         ({"name": "slurm", "jobs": 0}, "greater than or equal to 1"),
@@ -39,6 +49,7 @@ def test_keys_that_do_not_fit_are_refused(section, words):
     "given",
     [
         Executor(workers=2),
+        Executor(name="pbs", memory="1G", adaptive={"min": 1, "max": 4}, interface="ib0"),
         Executor(name="slurm", jobs=50, walltime="4h", memory="4GB", prologue=["module load x"]),
     ],
 )

@@ -1,5 +1,7 @@
 """Schedulers that tests submit to: there only where someone started one for them."""
 
+import atexit
+import functools
 import os
 import shutil
 from pathlib import Path
@@ -17,3 +19,21 @@ def need(name: str) -> None:
         pytest.skip("there is no sbatch on this machine")
     if name == "lsf" and str(LSF_STAND_IN) not in os.environ["PATH"].split(os.pathsep):
         os.environ["PATH"] += f"{os.pathsep}{LSF_STAND_IN}"
+
+
+@functools.cache
+def shared_cluster() -> str:
+    """Address of a Dask cluster of two workers that all tests of a session share."""
+    pytest.importorskip("distributed")
+    from distributed import LocalCluster
+
+    cluster = LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        memory_limit=0,
+        silence_logs=50,
+    )
+    atexit.register(cluster.close)
+    return cluster.scheduler_address

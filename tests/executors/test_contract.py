@@ -19,7 +19,7 @@ from spiketune.executors.simulated import SimulatedExecutor
 from spiketune.executors.slurm import Slurm
 from spiketune.messages import Failure, Job, Message, Report, Result
 from spiketune.objectives.execution import execute
-from tests.executors.clusters import need
+from tests.executors.clusters import need, shared_cluster
 
 TESTS = str(Path(__file__).parents[1])
 
@@ -76,6 +76,13 @@ def _mpi() -> Executor:
     return MpiExecutor(base_folder=TESTS)
 
 
+def _dask() -> Executor:
+    from spiketune.executors.dask import DaskExecutor
+    from spiketune.executors.dask_workers import ExistingWorkers
+
+    return DaskExecutor(ExistingWorkers(shared_cluster()), base_folder=TESTS)
+
+
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "inline": lambda: InlineExecutor(execute),
     "local": lambda: LocalExecutor(2, base_folder=TESTS),
@@ -83,9 +90,10 @@ EXECUTORS: dict[str, Callable[[], Executor]] = {
     "slurm": _scheduler_jobs("slurm"),
     "lsf": _scheduler_jobs("lsf"),
     "mpi": _mpi,
+    "dask": _dask,
 }
 # An attempt that dies does not take the asker with it.
-SUPERVISED = ("local", "simulated", "slurm", "lsf", "mpi")
+SUPERVISED = ("local", "simulated", "slurm", "lsf", "mpi", "dask")
 
 
 @pytest.fixture(params=EXECUTORS)

@@ -34,13 +34,18 @@ class Journal:
         self.view = SamplerView(self.storage, self.study_id, SPACE, blind=blind)
 
     def add(
-        self, state: TrialState, values: list[float] | None = None, **constraints: float
+        self,
+        state: TrialState,
+        values: list[float] | None = None,
+        attributes: dict[str, Any] | None = None,
+        **constraints: float,
     ) -> int:
         trial = create_trial(
             state=state,
             values=values,
             params={"x": 0.25, "beta": 0.9},
             distributions=DISTRIBUTIONS,
+            user_attrs=attributes or {},
             system_attrs={f"constraints:{name}": value for name, value in constraints.items()},
         )
         return self.storage.create_new_trial(self.study_id, trial)
@@ -176,3 +181,13 @@ def test_a_sampler_may_write_to_its_draft_only() -> None:
     ):
         with pytest.raises(NotImplementedError):
             write()
+
+
+def test_stopped_trials_rank_between_the_full_and_the_infeasible() -> None:
+    journal = Journal()
+    journal.add(COMPLETE, [1.0], size=-1.0)
+    journal.add(COMPLETE, [0.5], size=0.2)
+    for fidelity in (1.0, 9.0):
+        journal.add(COMPLETE, [0.1], {"ended": "stopped", "fidelity": fidelity}, size=-1.0)
+    broken = [sum(max(0.0, v) for v in t.constraints.values()) for t in journal.seen()]
+    assert broken[0] == 0.0 < broken[3] < broken[2] < broken[1]

@@ -12,25 +12,29 @@ from spiketune.config.section import Section
 
 _MIB: Final = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", re.IGNORECASE)
-_BATCH: Final = ("slurm", "lsf")
-_SCHEDULER_KEYS: Final = (
-    "mode",
-    "jobs",
-    "walltime",
-    "memory",
-    "cores_per_job",
-    "gpus_per_job",
-    "queue",
-    "account",
-    "constraint",
-    "qos",
-    "directives",
-    "prologue",
-    "launcher",
-    "lead",
-    "grace",
-    "poll",
-)
+JOB_PLACES: Final = ("slurm", "lsf")
+WORKER_PLACES: Final = ("slurm", "lsf", "pbs", "oar", "sge", "htcondor")
+_PLACES: Final = ("local", "inline", "mpi", "dask", *WORKER_PLACES)  # others bring their own rules
+_GOES_WITH: Final[dict[str, tuple[str, ...]]] = {
+    "workers": ("local", "inline", "dask"),
+    "address": ("dask",),
+    **dict.fromkeys(
+        (
+            *("mode", "jobs", "walltime", "memory", "gpus_per_job", "directives"),
+            *("prologue", "launcher", "lead"),
+        ),
+        WORKER_PLACES,
+    ),
+    "cores_per_job": ("dask", *WORKER_PLACES),
+    "grace": ("dask", *WORKER_PLACES),
+    "interface": WORKER_PLACES,
+    "adaptive": WORKER_PLACES,
+    "poll": JOB_PLACES,
+    "queue": ("slurm", "lsf", "pbs", "oar", "sge"),
+    "account": ("slurm", "lsf", "pbs", "oar", "sge"),
+    "constraint": ("slurm", "lsf", "oar"),
+    "qos": ("slurm",),
+}
 
 
 def mebibytes(text: str) -> int:
@@ -61,17 +65,39 @@ Line = Annotated[str, AfterValidator(_one_line)]
 Size = Annotated[str, AfterValidator(_size)]
 
 
+class Adaptive(Section):
+    """How many worker jobs there are, by what waits for them.
+
+    `min` are kept; up to `max` are started while trials wait.
+    """
+
+    min: Annotated[int, Field(ge=0)] = 0
+    max: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) must be <= max ({self.max})")
+        return self
+
+
 class Executor(Section):
     """Where trials run.
 
     Attributes:
         name: `local` (a supervised child process per trial), `inline` (in this process),
-            `slurm` or `lsf` (a scheduler job per attempt), `mpi` (the ranks of this MPI job).
-        workers: Trials at once; None takes one per core for `local`, 1 for `inline`.
+            `slurm` or `lsf` (scheduler jobs), `pbs`, `oar`, `sge` or `htcondor` (Dask workers as
+            scheduler jobs), `dask` (Dask workers here, or those of `address`), `mpi` (the ranks of
+            this MPI job).
+        workers: Trials at once; None takes one per core for `local` and `dask`, 1 for `inline`.
         time_limit: Longest time an attempt may take.
         preload: Modules that the fork server imports before the first trial.
-        mode: `job`, one scheduler job per attempt (`slurm`, `lsf`).
+        mode: `job`, one scheduler job per attempt (`slurm`, `lsf`: the default there), or
+            `workers`, scheduler jobs that each run one attempt after another.
+        address: Scheduler of a Dask cluster that is already there (`tcp://host:8786`).
         jobs: Scheduler jobs, queued and running, at once.
+        adaptive: Fewest and most worker jobs, instead of `jobs`.
+        interface: Network over which asker and workers speak (`ib0`); None for this machine alone.
         walltime: Longest time of a scheduler job, in the site's eyes.
         memory: Memory of a job (`4GB`).
         cores_per_job: CPU cores of a job.
@@ -92,7 +118,10 @@ class Executor(Section):
     workers: Annotated[int, Field(ge=1)] | None = None
     time_limit: Duration | None = None
     preload: tuple[str, ...] = ()
-    mode: Literal["job"] = "job"
+    mode: Literal["job", "workers"] | None = None
+    address: Annotated[str, Field(pattern=r"^[a-z]+://\S+:\d+$")] | None = None
+    adaptive: Adaptive | None = None
+    interface: Line | None = None
     jobs: Annotated[int, Field(ge=1)] = 10
     walltime: Duration | None = None
     memory: Size | None = None
@@ -109,23 +138,52 @@ class Executor(Section):
     grace: Duration = 3600.0
     poll: Duration = 10.0
 
+    @property
+    def in_jobs(self) -> bool:
+        """Whether every attempt is a scheduler job of its own."""
+        return self.name in JOB_PLACES and self.mode != "workers"
+
+    @property
+    def in_workers(self) -> bool:
+        """Whether scheduler jobs are Dask workers."""
+        return self.name in WORKER_PLACES and not self.in_jobs
+
     @model_validator(mode="after")
     def _keys_fit(self) -> Self:
-        given = {k for k, f in type(self).model_fields.items() if getattr(self, k) != f.default}
-        if self.name in ("local", "inline", "mpi"):
-            foreign = [key for key in _SCHEDULER_KEYS if key in given]
-            if foreign:
-                raise ValueError(
-                    f"`{foreign[0]}` goes with {' or '.join(_BATCH)}, not with {self.name}"
-                )
-        if self.name == "mpi" and self.workers is not None:
-            raise ValueError("`workers` goes with local; mpi has as many as mpirun starts ranks")
-        if self.name in _BATCH and self.workers is not None:
-            raise ValueError(f"`workers` goes with local; {self.name} has `jobs`")
-        if self.name == "lsf" and self.qos is not None:
-            raise ValueError("`qos` is SLURM's; for LSF put what the site wants into `directives`")
+        if self.name not in _PLACES:
+            return self
+        for key, places in _GOES_WITH.items():
+            if getattr(self, key) != type(self).model_fields[key].default:
+                self._check_place(key, places)
+        if self.mode == "job" and not self.in_jobs:
+            raise ValueError(f"`mode: job` goes with {_words(JOB_PLACES)}; {self.name} has workers")
+        if self.in_jobs and (self.adaptive or self.interface):
+            raise ValueError("`adaptive` and `interface` go with `mode: workers`")
+        if self.in_workers and self.memory is None:
+            raise ValueError("`memory` of a job is needed with `mode: workers`, such as '4GB'")
+        if self.address is not None and self.workers is not None:
+            raise ValueError("`workers` are those of the cluster at `address`; leave it away")
         if self.walltime is not None and self.walltime <= self.lead:
             raise ValueError(
                 f"walltime ({self.walltime:g} s) must be longer than lead ({self.lead:g} s)"
             )
         return self
+
+    def _check_place(self, key: str, places: tuple[str, ...]) -> None:
+        if self.name in places:
+            return
+        remedy = {
+            "workers": "mpi has as many as mpirun starts ranks"
+            if self.name == "mpi"
+            else f"{self.name} has `jobs`",
+            "qos": "put what the site wants into `directives`",
+            "constraint": "put what the site wants into `directives`",
+        }.get(key)
+        end = f"; {remedy}" if remedy else f", not with {self.name}"
+        raise ValueError(f"`{key}` goes with {_words(places)}{end}")
+
+
+def _words(names: tuple[str, ...]) -> str:
+    """Names as a sentence lists them."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last

@@ -30,6 +30,17 @@ class Named(Section):
         return dict(self.model_extra or {})
 
 
+class Fidelity(Named):
+    """Which rule stops weak trials on their reports, and what a trial's full fidelity is.
+
+    `resource`: path of the leaf in the trial section that is a trial's own maximum;
+    `training.epochs` for trainings unless given. For functions it is the furthest report of any
+    trial that finished, until one is given, such as `params.epochs`.
+    """
+
+    resource: str | None = None
+
+
 class Budget(Section):
     """When to stop asking: whichever comes first.
 
@@ -59,6 +70,7 @@ class Study(Section):
     constraints: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
     sampler: Named = Named(name="tpe")
+    fidelity: Fidelity | None = None
     budget: Budget = Budget(trials=100)
     executor: Executor = Executor()
     retries: dict[str, Annotated[int, Field(ge=0)]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from spiketune.messages import Job, Message
 
@@ -40,6 +40,12 @@ class Executor(ABC):
         """
         return None
 
+    def listen(self, tell: Callable[[Message], None]) -> None:  # noqa: B027 -- most need nothing
+        """Name who is told of reports at once, where `events` would tell of them too late.
+
+        That is, of attempts that run within `events`. The others pass this over.
+        """
+
     @abstractmethod
     def events(self, timeout_s: float) -> Sequence[Message]:
         """What happened since the last call; waits up to `timeout_s` for something to happen."""
@@ -48,6 +54,7 @@ class Executor(ABC):
     def cancel(self, number: int, *, kill: bool = False) -> None:
         """Ask the attempt at trial `number` to write a checkpoint and leave, or end it at once.
 
+        It then ends in a `Failure` of kind `preempted`, unless its own end came first.
         A number that does not run is passed over.
         """
 

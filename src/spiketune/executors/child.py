@@ -35,9 +35,10 @@ _TORCH_OPTIMIZERS_NEED: Final = "torch._dynamo"  # 1.5 s when the first optimise
 def serve(control: socket.socket, preload: list[str]) -> None:
     """Fork a child for every request until the asker hangs up.
 
-    A request is a JSON text `{"folder": ...}`, the folder of an attempt with its `job.json`,
-    with the child's end of a socket attached; an answer is a line
-    `{"started": pid, "folder": ...}` or `{"exited": pid, "status": wait status}`.
+    A request is a JSON text with the `folder` of an attempt, where its `job.json` lies, the
+    scheduler `job` that its lease names and the child's `environment`, with the child's end of a
+    socket attached; an answer is a line `{"started": pid, "folder": ...}` or
+    `{"exited": pid, "status": wait status}`.
 
     Args:
         control: Socket to the asker.
@@ -80,7 +81,7 @@ def _accept(control: socket.socket, children: set[int], inherited: tuple[int, ..
         return False
     if not data:
         return False
-    folder = json.loads(data)["folder"]
+    request = json.loads(data)
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # none is lost before the child listens
     pid = os.fork()
     if pid == 0:
@@ -88,12 +89,12 @@ def _accept(control: socket.socket, children: set[int], inherited: tuple[int, ..
         for file in inherited:
             os.close(file)
         control.close()
-        _run_child(Path(folder), socket.socket(fileno=files[0]))
+        _run_child(request, socket.socket(fileno=files[0]))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     for file in files:
         os.close(file)
     children.add(pid)
-    _send(control, {"started": pid, "folder": folder})
+    _send(control, {"started": pid, "folder": request["folder"]})
     return True
 
 
@@ -129,15 +130,18 @@ def _end_orphans(children: set[int]) -> None:
             time.sleep(0.01)
 
 
-def _run_child(folder: Path, link: socket.socket) -> NoReturn:
+def _run_child(request: dict[str, Any], link: socket.socket) -> NoReturn:
     """All of a child's life; never returns to the server's loop."""
     status = 1
     try:
+        folder = Path(request["folder"])
+        os.environ.update(request["environment"])
         os.setsid()
         _die_with_parent()
         stop = _listen_to_signals()
         job = from_json((folder / "job.json").read_bytes())
         if isinstance(job, Job):
+            claim(folder, request["job"])
             _attempt(job, link, stop)
             status = 0
     except BaseException:  # nothing may unwind into the server
@@ -173,7 +177,6 @@ def _forget_signals() -> None:
 
 def _attempt(job: Job, link: socket.socket, stop: threading.Event) -> None:
     folder = Path(job.folder)
-    claim(folder)
     _redirect(folder)
     limit_threads(job.threads)
     threading.Thread(target=_watch_asker, args=(link, stop), daemon=True).start()

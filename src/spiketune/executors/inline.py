@@ -24,6 +24,7 @@ class InlineExecutor(Executor):
         self._run = run
         self._waiting: deque[Job] = deque()
         self._cancelled: set[int] = set()
+        self._tell: Callable[[Message], None] | None = None
 
     @property
     def n_workers(self) -> int:
@@ -40,13 +41,18 @@ class InlineExecutor(Executor):
         self._waiting.append(job)
         return "inline"
 
+    def listen(self, tell: Callable[[Message], None]) -> None:
+        """Tell of every report as it is made."""
+        self._tell = tell
+
     def events(self, timeout_s: float) -> Sequence[Message]:
         """Run the attempt that waits."""
         if not self._waiting:
             return ()
         job = self._waiting[0]
         reports: list[Message] = []
-        end = self._run(job, reports.append, lambda: job.number in self._cancelled)
+        send = self._tell or reports.append
+        end = self._run(job, send, lambda: job.number in self._cancelled)
         self._waiting.popleft()
         self._cancelled.discard(job.number)
         return [*reports, end]

@@ -13,7 +13,7 @@ from spiketune.messages import Failure, Result, from_json, to_json
 
 RENEW_S: Final = 10.0
 EXPIRES_S: Final = 60.0  # six renewals: a busy file server delays some
-_NAME: Final = "lease.json"
+LEASE: Final = "lease.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +39,31 @@ class Lease:
         return bool(self.job) and time.time() - self.renewed_s < EXPIRES_S
 
 
-def claim(folder: Path, job: str = "") -> None:
+def claim(folder: Path, job: str = "", name: str = LEASE) -> None:
     """Take the attempt: whoever makes its lease first runs it, nobody else does.
 
     Args:
         folder: The attempt's folder.
         job: Id of the scheduler job.
+        name: File of the lease.
 
     Raises:
         FileExistsError: If it is claimed already.
     """
-    with (folder / _NAME).open("x", encoding="utf-8") as lease:
+    with (folder / name).open("x", encoding="utf-8") as lease:
         lease.write(f"{socket.gethostname()} {os.getpid()} {job}".rstrip() + "\n")
 
 
-def renew(folder: Path) -> None:
+def renew(folder: Path, name: str = LEASE) -> None:
     """Say that the worker still runs."""
-    os.utime(folder / _NAME)
+    os.utime(folder / name)
 
 
-def read_lease(folder: Path) -> Lease | None:
+def read_lease(folder: Path, name: str = LEASE) -> Lease | None:
     """The claim on an attempt; None if nobody has claimed it, or the file is torn."""
     try:
-        host, pid, *job = (folder / _NAME).read_text(encoding="utf-8").split()
-        return Lease(host, int(pid), "".join(job), (folder / _NAME).stat().st_mtime)
+        host, pid, *job = (folder / name).read_text(encoding="utf-8").split()
+        return Lease(host, int(pid), "".join(job), (folder / name).stat().st_mtime)
     except (OSError, ValueError):
         return None
 

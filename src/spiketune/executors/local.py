@@ -58,15 +58,22 @@ class LocalExecutor(Executor):
         n_workers: Attempts at once.
         preload: Modules that the fork server imports before the first attempt.
         base_folder: First on the import path.
+        job: What the leases of attempts say of the job that this process is part of.
 
     Raises:
         InputError: If the fork server cannot be started.
     """
 
     def __init__(
-        self, n_workers: int, *, preload: Sequence[str] = (), base_folder: str = ""
+        self,
+        n_workers: int,
+        *,
+        preload: Sequence[str] = (),
+        base_folder: str = "",
+        job: str = "",
     ) -> None:
         self._n_workers = n_workers
+        self._job = job
         self._preload = tuple(preload)
         self._base_folder = base_folder
         self._attempts: dict[int, _Attempt] = {}
@@ -125,7 +132,9 @@ class LocalExecutor(Executor):
         attempt = _Attempt(job, ours, slot)
         self._attempts[job.number] = attempt
         with theirs:
-            request = json.dumps({"folder": job.folder}).encode()
+            request = json.dumps(
+                {"folder": job.folder, "job": self._job, "environment": {}}
+            ).encode()
             with contextlib.suppress(BrokenPipeError):  # `events` finds the fork server gone
                 socket.send_fds(self._control, [request], [theirs.fileno()])
         return str(slot)

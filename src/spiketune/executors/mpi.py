@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures import Executor as Pool
 from functools import cache
@@ -22,11 +22,9 @@ from mpi4py.futures import MPICommExecutor
 from spiketune.executors.base import Executor
 from spiketune.executors.local import LocalExecutor
 from spiketune.executors.reports import ReportReader
-from spiketune.messages import Failure, FailureKind, Job, Message, Report, from_json, to_json
+from spiketune.executors.supervision import KILL_FILE, POLL_S, STOP_FILE, supervise
+from spiketune.messages import Failure, Job, Message, from_json, to_json
 
-_STOP_FILE: Final = "stop"  # in the attempt's folder: the asker wants it to leave
-_KILL_FILE: Final = "kill"
-_POLL_S: Final = 0.05
 _IDLE_S: Final = 0.01
 _TAG: Final = 1
 
@@ -108,9 +106,9 @@ class MpiExecutor(Executor):
                 return messages
             futures = [future for _, future, _ in self._running.values()]
             if futures:
-                wait(futures, timeout=min(left_s, _POLL_S), return_when=FIRST_COMPLETED)
+                wait(futures, timeout=min(left_s, POLL_S), return_when=FIRST_COMPLETED)
             else:
-                time.sleep(min(left_s, _POLL_S))
+                time.sleep(min(left_s, POLL_S))
 
     def _look(self) -> list[Message]:
         messages: list[Message] = []
@@ -126,7 +124,7 @@ class MpiExecutor(Executor):
         """Leave word in the attempt's folder, for the child or for its rank."""
         if number in self._running:
             folder = Path(self._running[number][0].folder)
-            (folder / (_KILL_FILE if kill else _STOP_FILE)).touch()
+            (folder / (KILL_FILE if kill else STOP_FILE)).touch()
 
     def close(self) -> None:
         """End every attempt; the ranks wait for the next executor, or for `release`."""
@@ -153,28 +151,7 @@ def _end(job: Job, future: Future[str]) -> Message:
 def _supervise(text: str, preload: tuple[str, ...], base_folder: str) -> str:
     """Run an attempt in a child of this rank, and return how it ended."""
     job = cast(Job, from_json(text))
-    local = _supervisor(preload, base_folder)
-    kinds: tuple[tuple[str, FailureKind], ...] = (
-        (_KILL_FILE, "worker_lost"),
-        (_STOP_FILE, "preempted"),
-    )
-    for name, kind in kinds:
-        if (Path(job.folder) / name).exists():
-            return to_json(Failure(job.number, job.attempt, kind, "cancelled before it began"))
-    local.submit(job)
-    asked: set[str] = set()
-    ask: tuple[tuple[str, Callable[[], None]], ...] = (
-        (_STOP_FILE, lambda: local.cancel(job.number)),
-        (_KILL_FILE, lambda: local.cancel(job.number, kill=True)),
-    )
-    while True:
-        for message in local.events(_POLL_S):
-            if not isinstance(message, Report):
-                return to_json(message)
-        for name, act in ask:
-            if name not in asked and (Path(job.folder) / name).exists():
-                asked.add(name)
-                act()
+    return to_json(supervise(job, _supervisor(preload, base_folder)))
 
 
 @cache

@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from spiketune.config.study import Executor as ExecutorConfig
+from spiketune.config.executor import WORKER_PLACES
+from spiketune.config.executor import Executor as ExecutorConfig
 from spiketune.errors import InputError, UnknownNameError
 from spiketune.executors.base import Executor
 from spiketune.executors.inline import InlineExecutor
@@ -37,8 +38,8 @@ def n_workers(config: ExecutorConfig) -> int:
     """Attempts at once: as configured, else one per core, and one for `inline`."""
     if config.name == "inline":
         return 1
-    if config.name in _SCHEDULERS:
-        return config.jobs
+    if config.name in WORKER_PLACES:
+        return config.adaptive.max if config.adaptive else config.jobs
     if config.name == "mpi":
         return max(1, ranks()[0] - 1)
     return config.workers or n_cores()
@@ -46,7 +47,7 @@ def n_workers(config: ExecutorConfig) -> int:
 
 def n_threads(config: ExecutorConfig) -> int:
     """Threads of an attempt: its share of this machine's cores, or those of its job."""
-    if config.name in _SCHEDULERS:
+    if config.name in WORKER_PLACES or config.address is not None:
         return config.cores_per_job
     if config.name == "mpi":
         return max(1, n_cores() // ranks()[2])
@@ -78,7 +79,8 @@ def check_executor(config: ExecutorConfig) -> None:
     known = {*_MAKERS, *registered("executors")}
     if config.name not in known:
         raise UnknownNameError("executor", config.name, known)
-    if config.name == "local" and n_workers(config) > n_cores():
+    local = config.name == "local" or (config.name == "dask" and config.address is None)
+    if local and n_workers(config) > n_cores():
         warnings.warn(
             f"study.executor.workers: {n_workers(config)} workers share {n_cores()} cores; "
             "trials will slow each other down",
@@ -111,6 +113,32 @@ def _mpi(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> 
     return MpiExecutor(preload=_preload(config, trial, base_folder), base_folder=base_folder)
 
 
+def _dask(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:
+    try:
+        from spiketune.executors.dask import DaskExecutor
+        from spiketune.executors.dask_workers import DaskWorkers, ExistingWorkers, LocalWorkers
+        from spiketune.executors.jobqueue import JobWorkers
+    except ImportError as error:
+        where = f"{config.name} with `mode: workers`" if config.in_workers else config.name
+        raise InputError(
+            f"study.executor: {where} needs an extra ({error}); pip install 'spiketune[cluster]'"
+        ) from error
+    workers: DaskWorkers
+    if config.in_workers:
+        workers = JobWorkers(config, base_folder)
+    elif config.address is not None:
+        workers = ExistingWorkers(config.address)
+    else:
+        workers = LocalWorkers(n_workers(config))
+    return DaskExecutor(
+        workers,
+        preload=_preload(config, trial, base_folder),
+        base_folder=base_folder,
+        grace_s=config.grace,
+        lead_s=config.lead,
+    )
+
+
 def _preload(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> tuple[str, ...]:
     """Modules that a fork server imports before the first trial."""
     if "command" in trial:
@@ -123,7 +151,9 @@ def _preload(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str)
     return (*config.preload, *modules_to_preload(function, base_folder))
 
 
-def _scheduler_jobs(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:
+def _scheduler(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:
+    if config.in_workers:
+        return _dask(config, trial, base_folder)
     return SchedulerJobsExecutor(_SCHEDULERS[config.name](), config, base_folder=base_folder)
 
 
@@ -132,5 +162,6 @@ _MAKERS: Final[Mapping[str, Make]] = {
     "inline": _inline,
     "local": _local,
     "mpi": _mpi,
-    **dict.fromkeys(_SCHEDULERS, _scheduler_jobs),
+    "dask": _dask,
+    **dict.fromkeys(WORKER_PLACES, _scheduler),
 }

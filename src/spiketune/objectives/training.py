@@ -60,7 +60,10 @@ def train(trial: Trial) -> Mapping[str, float]:
     splits = load(config.dataset)
 
     def report(epoch: int, metrics: Metrics) -> None:
-        trial.report(epoch, **{name: metrics[name] for name in REPORTED})
+        if (silence := trainer.progress.silence) is not None:
+            trial.set_constraint("silence", silence)
+        names = dict.fromkeys((*REPORTED, *(name for name in trial.needed if name in metrics)))
+        trial.report(epoch, **{name: metrics[name] for name in names})
 
     with _memory_errors_named():
         trainer = build_trainer(
@@ -92,8 +95,6 @@ def train(trial: Trial) -> Mapping[str, float]:
         raise Preempted
     if n_before == progress.epochs_done:  # the checkpoint held the end: tell it again
         report(n_before, outcome.metrics)
-    if progress.silence is not None:
-        trial.set_constraint("silence", progress.silence)
     if outcome.ended == "silent":
         trial.end("silent")
     return outcome.metrics

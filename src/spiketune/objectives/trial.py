@@ -75,6 +75,8 @@ class Trial:
     def report(self, fidelity: float, **metrics: float) -> None:
         """Report measurements after `fidelity` (say, epochs) of the training.
 
+        A trial can be stopped early (`study.fidelity`) if its reports hold the objectives.
+
         Raises:
             InputError: If the fidelity is not a positive number.
         """
@@ -82,7 +84,7 @@ class Trial:
             raise InputError(f"report: the fidelity must be a number > 0, got {fidelity!r}")
         self._fidelity = fidelity
         values = {name: float(value) for name, value in metrics.items()}
-        self._send(Report(self.number, self.attempt, fidelity, values))
+        self._send(Report(self.number, self.attempt, fidelity, values, dict(self._constraints)))
 
     def should_stop(self) -> bool:
         """Whether to write a checkpoint and return now (a signal, or the asker said so)."""

@@ -1,5 +1,9 @@
 """The study as a sampler sees it: failures are infeasible, reverse-log ranges are mirrored.
 
+A trial that was stopped at a rung keeps its values, which are those of its fidelity; that it is
+not a full one shows as a constraint that it breaks a little, the less the further it got. So it
+ranks behind every full and feasible trial and before those that break the study's constraints.
+
 Optuna's samplers pass over failed trials, and so go on asking where everything crashes. Here
 they see a failed or rejected trial as a complete one that breaks a constraint. Nothing of this
 is stored: the view stands between a sampler and the journal, and what a sampler writes is kept
@@ -25,6 +29,8 @@ from spiketune.space.distributions import mirrored, sampler_distribution
 
 _PREFIX: Final = "constraints:"
 _RAN: Final = "ran"  # the constraint that a failed or rejected trial breaks
+_FULL: Final = "full"  # the constraint that a stopped trial breaks
+_STOPPED: Final = 1e-3  # by at most so much: less than any constraint of a study is likely to be
 _UNUSABLE: Final = (TrialState.FAIL, TrialState.PRUNED)
 
 
@@ -125,7 +131,7 @@ class SamplerView(BaseStorage):
 
     def _take_in_finished(self, i: int, trial: FrozenTrial) -> None:
         constraints = trial.constraints
-        names = set(constraints)
+        names = {*constraints, *({_FULL} if _is_stopped(trial) else ())}
         if self._is_unusable(trial):
             self._unusable.add(i)
             names = {_RAN}
@@ -154,7 +160,7 @@ class SamplerView(BaseStorage):
         if unusable:
             seen.state = TrialState.COMPLETE
         if missing and not self._blind:
-            broken = {_RAN: 1.0} if unusable else {_RAN: -1.0}
+            broken = {_RAN: 1.0 if unusable else -1.0, _FULL: _shortfall(trial)}
             own = trial.constraints
             seen.system_attrs = trial.system_attrs | {
                 f"{_PREFIX}{name}": own.get(name, broken.get(name, 0.0))
@@ -289,3 +295,14 @@ class SamplerView(BaseStorage):
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Refused."""
         self._refuse()
+
+
+def _is_stopped(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.COMPLETE and trial.user_attrs.get("ended") == "stopped"
+
+
+def _shortfall(trial: FrozenTrial) -> float:
+    """The value of the constraint that a stopped trial breaks; met by all others."""
+    if not _is_stopped(trial):
+        return -1.0
+    return _STOPPED / (1.0 + float(trial.user_attrs.get("fidelity") or 0.0))

@@ -36,13 +36,21 @@ class JobMaker:
         """The constraints over metrics."""
         return tuple(parse_inequality(text) for text in self.study.constraints)
 
+    def section(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The trial section with every range replaced by its value.
+
+        Raises:
+            ConfigError: If a computed leaf has no value for this configuration.
+        """
+        return without_parameters(resolve(self.configuration.trial, values))
+
     def job(self, number: int, attempt: int, values: Mapping[str, Any]) -> Job:
         """The job of one attempt.
 
         Raises:
             ConfigError: If a computed leaf has no value for this configuration.
         """
-        section = without_parameters(resolve(self.configuration.trial, values))
+        section = self.section(values)
         needed = sorted({name for rule in self.constraints for name in rule.names})
         return Job(
             study=self.study.name,

@@ -21,6 +21,7 @@ from spiketune.study.budget import n_counted, uptime_s
 from spiketune.study.housekeeping import Housekeeper
 from spiketune.study.jobs import JobMaker
 from spiketune.study.recovery import Running, is_ours, revive, what_became_of
+from spiketune.study.rungs import RungWatch, columns_of
 from spiketune.study.storage import StudyStorage
 
 Reason = Literal["budget", "time", "interrupted", "exhausted", "failing", "unsatisfiable"]
@@ -95,6 +96,10 @@ class StudyLoop:
         self._busy_s = 0.0
         self._failures: list[str] = []
         self._n_rejected = 0
+        fidelity = jobs.study.fidelity
+        self._rungs = RungWatch(fidelity, jobs, trials) if fidelity is not None else None
+        if self._rungs is not None:
+            executor.listen(lambda message: self._handle([message]))
 
     def request_stop(self) -> None:
         """Stop asking and let workers write checkpoints; a second call ends them at once."""
@@ -212,6 +217,8 @@ class StudyLoop:
         number = running.trial.number
         running.started_s = self._clock.now_s()
         self._running[number] = running
+        if self._rungs is not None:
+            self._rungs.begin(number, running.values)
         try:
             job: Job = self._jobs.job(number, running.attempt, running.values)
         except SpiketuneError as error:  # a computed leaf that has no value for these values
@@ -224,21 +231,50 @@ class StudyLoop:
     # Listen and tell.
 
     def _handle(self, messages: Sequence[Message]) -> None:
-        for message in messages:
+        for heard in messages:
+            message = heard
             running = self._running.get(message.number)
             if running is None or message.attempt != running.attempt:
                 continue  # the first valid result won; this one comes twice or too late
             if isinstance(message, Report):
                 running.reports[message.fidelity] = message
+                self._judge(running, message)
             elif isinstance(message, Result):
                 self._end_attempt(running, message.ended)
                 self._complete(running, message)
+            elif running.stopped is not None:
+                message = self._complete_stopped(running)
             else:
                 self._end_attempt(running, message.kind, message.message)
                 self._repeat_or_fail(running, message)
             self._tell_listener(message)
         if not messages:
             self._tell_listener(None)
+
+    def _judge(self, running: Running, report: Report) -> None:
+        """Let a trial go on or end, by its reports so far."""
+        if self._rungs is None or running.stopped is not None:
+            return
+        running.stopped = self._rungs.heard(report)
+        if running.stopped is not None:
+            self._executor.cancel(report.number)
+
+    def _complete_stopped(self, running: Running) -> Result:
+        """A trial that was not let go on ends with what it reported last."""
+        last = running.reports[max(running.reports)]
+        self._end_attempt(running, "stopped", running.stopped or "")
+        result = Result(
+            number=last.number,
+            attempt=running.attempt,
+            metrics=last.metrics,
+            constraints=last.constraints,
+            ended="stopped",
+            fidelity=last.fidelity,
+            cost_s=sum(a["ended_s"] - a["started_s"] for a in running.history),
+            details={"stopped_by": running.stopped},
+        )
+        self._complete(running, result)
+        return result
 
     def _end_attempt(self, running: Running, outcome: str, text: str = "") -> None:
         now_s = self._clock.now_s()
@@ -269,6 +305,8 @@ class StudyLoop:
         values = [result.metrics[name] for name in study.objectives]
         constraints = {**measured, **result.constraints}
         self._storage.complete(running.trial, values, constraints, attributes)
+        if self._rungs is not None:
+            self._rungs.ended(result.number, result.ended)
         self._forget(running)
         self._n_done += 1
 
@@ -297,11 +335,8 @@ class StudyLoop:
 
     def _attributes(self, running: Running) -> dict[str, Any]:
         """What of a trial's attempts goes into the record; reports as columns."""
-        reports = [running.reports[fidelity] for fidelity in sorted(running.reports)]
-        names = sorted({name for report in reports for name in report.metrics})
-        columns: dict[str, Any] = {name: [r.metrics.get(name) for r in reports] for name in names}
-        curves = {"fidelity": [r.fidelity for r in reports], **columns}
-        return {"attempts": running.history, **({"reports": curves} if reports else {})}
+        curves = {"reports": columns_of(running.reports)} if running.reports else {}
+        return {"attempts": running.history, **curves}
 
     def _forget(self, running: Running, *, failed: bool = False) -> None:
         del self._running[running.trial.number]
@@ -335,6 +370,7 @@ class StudyLoop:
         for trial in filter(is_ours, trials):
             folder, space = self._jobs.folder, self._jobs.configuration.space
             running = revive(trial, space, folder, self._clock.now_s())
+            self._judge_again(running)
             if self._adopt(running):
                 continue
             self._wait_for_worker(folder.attempt(trial.number, running.attempt))
@@ -346,9 +382,19 @@ class StudyLoop:
             if isinstance(end, Result):
                 self._end_attempt(running, end.ended)
                 self._complete(running, end)
+            elif running.stopped is not None:
+                self._complete_stopped(running)
             else:
                 self._end_attempt(running, end.kind, end.message)
                 self._repeat_or_fail(running, end)
+
+    def _judge_again(self, running: Running) -> None:
+        """The last session may have ended between a report and its verdict."""
+        if self._rungs is None:
+            return
+        self._rungs.begin(running.trial.number, running.values)
+        for fidelity in sorted(running.reports):
+            running.stopped = self._rungs.heard(running.reports[fidelity])
 
     def _adopt(self, running: Running) -> bool:
         """Take over an attempt that goes on without its asker, under a scheduler."""
@@ -361,6 +407,8 @@ class StudyLoop:
         if worker is not None:
             running.worker = worker
             self._running[number] = running
+            if running.stopped is not None:
+                self._executor.cancel(number)
         return worker is not None
 
     def _wait_for_worker(self, attempt_folder: Path) -> None:
@@ -387,7 +435,9 @@ class StudyLoop:
 def _in_words(message: Message | None, objectives: Sequence[str]) -> str | None:
     if isinstance(message, Result):
         values = ", ".join(f"{name} {message.metrics[name]:.4g}" for name in objectives)
-        return f"trial {message.number} {message.ended} after {message.cost_s:.1f} s: {values}"
+        why = message.details.get("stopped_by") if message.ended == "stopped" else None
+        how = f"{message.ended} ({why})" if why else message.ended
+        return f"trial {message.number} {how} after {message.cost_s:.1f} s: {values}"
     if isinstance(message, Failure):
         return f"trial {message.number} attempt {message.attempt} {message.kind}: {message.message}"
     return None

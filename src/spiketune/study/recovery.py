@@ -27,6 +27,7 @@ class Running:
     started_s: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
     reports: dict[float, Report] = field(default_factory=dict)
+    stopped: str | None = None  # why a fidelity rule wants it to end
 
     @property
     def fidelity(self) -> float | None:

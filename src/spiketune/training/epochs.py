@@ -204,15 +204,23 @@ class EpochTraining(ABC):
             train_s=before.train_s + trained_s,
             validation_s=before.validation_s + validated_s,
         )
-        self._on_epoch(self._progress.epochs_done, metrics)
+        self._on_epoch(self._progress.epochs_done, self._measured())
+
+    @final
+    @property
+    def progress(self) -> Progress:
+        """Where the training stands."""
+        return self._progress
+
+    def _measured(self) -> Metrics:
+        """What the last epoch measured, the size of the network and the cost so far."""
+        if not self._progress.history:
+            return {}
+        size, cost_s = n_parameters(self.network), self._progress.cost_s
+        return {**self._progress.history[-1], "n_parameters": size, "cost_s": cost_s}
 
     def _outcome(self, ended: HowEnded) -> Outcome:
-        metrics: dict[str, float] = {}
-        if self._progress.history:
-            metrics.update(self._progress.history[-1])
-            metrics["n_parameters"] = n_parameters(self.network)
-            metrics["cost_s"] = self._progress.cost_s
-        return Outcome(ended, metrics, self._progress)
+        return Outcome(ended, self._measured(), self._progress)
 
     def _generator(self, purpose: str, epoch: int) -> Generator:
         return Generator(self.device).manual_seed(child_seed(self._seed, purpose, epoch))

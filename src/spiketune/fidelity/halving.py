@@ -1,0 +1,65 @@
+"""Asynchronous successive halving of the stopping kind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import final
+
+from spiketune.fidelity.base import Curve, FidelityRule
+from spiketune.fidelity.ranking import n_better
+
+
+def rung_between(previous: float, now: float, first: float, reduction: float) -> float | None:
+    """The highest rung `first * reduction^k` with previous < rung <= now; None if there is none."""
+    if now < first:
+        return None
+    k = math.floor(math.log(now / first, reduction) + 1e-9)
+    rung = first * reduction**k
+    return rung if rung > previous * (1 + 1e-9) else None
+
+
+@final
+class SuccessiveHalving(FidelityRule):
+    """Stop a trial at a rung unless it is among the best `1 / reduction` of those that came by.
+
+    Rungs lie at `min`, `min * reduction`, `min * reduction^2`, ..., below each trial's own
+    maximum. Whoever arrives is judged at once, so early arrivals may go on that later ones
+    would have beaten; nothing ever waits.
+
+    Args:
+        min: Fidelity of the first rung.
+        reduction: One of so many goes on, 2 to 4 as a rule.
+        grace: Trials that go past a rung before anything is stopped there; `reduction` if None.
+
+    Source: Li et al. (2020), "A System for Massively Parallel Hyperparameter Tuning", in the
+    stopping variant of Klein et al. (2020), "Model-based Asynchronous Hyperparameter and
+    Neural Architecture Search".
+    """
+
+    def __init__(
+        self, *, min: float = 1.0, reduction: float = 3.0, grace: int | None = None
+    ) -> None:
+        if min <= 0:
+            raise ValueError(f"min: must be > 0, got {min}")
+        if reduction <= 1:
+            raise ValueError(f"reduction: must be > 1, got {reduction}")
+        if grace is not None and grace < 0:
+            raise ValueError(f"grace: must not be negative, got {grace}")
+        self.first, self.reduction = float(min), float(reduction)
+        self._grace = math.ceil(reduction) - 1 if grace is None else grace
+
+    def decide(self, curve: Curve, others: Iterable[Curve]) -> str | None:
+        """See `FidelityRule.decide`."""
+        rung = rung_between(curve.previous, curve.fidelity, self.first, self.reduction)
+        if rung is None or rung >= curve.maximum:
+            return None
+        reached = (other.at(rung) for other in others if curve.is_similar(other))
+        points = [point for point in reached if point is not None]
+        if len(points) < self._grace:
+            return None
+        n_kept = max(1, math.floor((len(points) + 1) / self.reduction))
+        better = n_better(curve.last, points)
+        if better < n_kept:
+            return None
+        return f"rung {rung:g}: {better} of {len(points)} trials did better, {n_kept} go on"

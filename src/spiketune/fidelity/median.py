@@ -1,0 +1,43 @@
+"""Stop what is worse than the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import final
+
+from spiketune.fidelity.base import Curve, FidelityRule
+from spiketune.fidelity.ranking import n_better
+
+
+@final
+class Median(FidelityRule):
+    """Stop a trial whose best report so far is worse than half of the others' at its fidelity.
+
+    Args:
+        min: No trial is stopped before this fidelity.
+        grace: Trials that must have got as far before anything is stopped there.
+
+    Source: Golovin et al. (2017), "Google Vizier: A Service for Black-Box Optimization",
+    section 3.2, here with ranks in place of means, so that it serves several objectives.
+    """
+
+    def __init__(self, *, min: float = 1.0, grace: int = 5) -> None:
+        if min <= 0:
+            raise ValueError(f"min: must be > 0, got {min}")
+        if grace < 1:
+            raise ValueError(f"grace: must be at least 1, got {grace}")
+        self._first, self._grace = float(min), grace
+
+    def decide(self, curve: Curve, others: Iterable[Curve]) -> str | None:
+        """See `FidelityRule.decide`."""
+        now = curve.fidelity
+        if now < self._first or now >= curve.maximum:
+            return None
+        reached = (other.at(now) for other in others if curve.is_similar(other))
+        points = [point for point in reached if point is not None]
+        if len(points) < self._grace:
+            return None
+        better = min(n_better(own, points) for own in curve.points.values())
+        if 2 * better <= len(points):
+            return None
+        return f"at {now:g}: {better} of {len(points)} trials did better than its best"
