@@ -23,6 +23,7 @@ from spiketune.executors.base import Executor
 from spiketune.executors.gpus import GpuPool, environment_of
 from spiketune.executors.ranks import without_ranks
 from spiketune.messages import Failure, FailureKind, Job, Message, Report, from_json, to_json
+from spiketune.objectives.oom_kills import oom_kills
 
 KILL_GRACE_S: Final = 5.0  # between SIGTERM and SIGKILL after a time limit
 _START_LIMIT_S: Final = 120.0  # importing torch from a cold network disk takes its time
@@ -81,7 +82,7 @@ class LocalExecutor(Executor):
         self._preload = tuple(preload)
         self._base_folder = base_folder
         self._attempts: dict[int, _Attempt] = {}
-        self._oom_kills = _oom_kills()
+        self._oom_kills = oom_kills()
         self._start_server()
 
     def _start_server(self) -> None:
@@ -263,7 +264,7 @@ class LocalExecutor(Executor):
             return self._failure(attempt, "crash", f"the worker exited with status {code}")
         number = os.WTERMSIG(status)
         name = signal.Signals(number).name
-        if number == signal.SIGKILL and (kills := _oom_kills()) > self._oom_kills:
+        if number == signal.SIGKILL and (kills := oom_kills()) > self._oom_kills:
             self._oom_kills = kills
             return self._failure(attempt, "oom", "killed by the kernel: out of memory")
         kind: FailureKind = "worker_lost" if number in _FROM_OUTSIDE else "crash"
@@ -309,18 +310,6 @@ class LocalExecutor(Executor):
 
 
 _FROM_OUTSIDE: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT})
-
-
-def _oom_kills() -> int:
-    """Processes of this control group that the kernel killed for lack of memory (Linux)."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        group = Path("/proc/self/cgroup").read_text().strip().splitlines()[-1].split(":")[-1]
-        for folder in (Path("/sys/fs/cgroup") / group.lstrip("/"), Path("/sys/fs/cgroup")):
-            events = folder / "memory.events"
-            if events.exists():
-                fields = dict(line.split() for line in events.read_text().splitlines())
-                return int(fields["oom_kill"])
-    return 0
 
 
 def modules_to_preload(function: str, base_folder: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from spiketune.objectives.function import PICKLED
 from spiketune.plugins import registered
 
 Make = Callable[[ExecutorConfig, Mapping[str, Any], str], Executor]
+_COMMAND: Final = "spiketune.objectives.command"
 _TRAINING: Final = "spiketune.objectives.training"
 
 
@@ -154,6 +155,8 @@ def _dask(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) ->
 
 def _preload(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> tuple[str, ...]:
     """Modules that a fork server imports before the first trial."""
+    if "command" in trial:
+        return (*config.preload, _COMMAND)
     function = str(trial.get("function", ""))
     if not function:
         return (*config.preload, _TRAINING)
