@@ -120,7 +120,7 @@ def _axes(last: float, low: float) -> list[str]:
             'stroke="#e4e7ec"/>',
             f'<text x="{x - 8:.1f}" y="{y + 4:.1f}" text-anchor="end">{value:.2f}</text>',
         ]
-    for epoch in sorted({1, *(round(1 + k * (last - 1) / 5) for k in range(6))}):
+    for epoch in range(1, int(last) + 1, max(1, -(-int(last) // 8))):
         x, _ = _place(epoch, low, last, low)
         y = _HEIGHT - _BOTTOM
         lines.append(f'<text x="{x:.1f}" y="{y + 18}" text-anchor="middle">{epoch}</text>')
