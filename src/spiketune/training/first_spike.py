@@ -75,12 +75,10 @@ class FirstSpikeTrainer(EpochTraining):
             generator=Generator().manual_seed(child_seed(self._seed, "order", epoch)),
         )
         tally = EpochTally(SilenceCount(len(self._train)), self._progress.patience)
-        n_raised = 0
         for which in torch.split(order, self._config.training.batch_size):
             if self._should_stop():
                 return None
             loss, correct, silent = self._train_batch(which)
-            n_raised += int(self._raised[0]) >= 0
             if not math.isfinite(loss):
                 raise TrialError("nan", f"the loss became {loss} in epoch {epoch + 1}")
             tally = tally.after(
@@ -88,8 +86,7 @@ class FirstSpikeTrainer(EpochTraining):
             )
             if tally.stopped_by is not None:
                 break
-        metrics = {**tally.metrics, "raised_batches": float(n_raised)}
-        return TrainedEpoch(metrics, tally.silence, tally.stopped_by, tally.patience)
+        return TrainedEpoch(tally.metrics, tally.silence, tally.stopped_by, tally.patience)
 
     def _train_batch(self, which: Tensor) -> tuple[float, int, int]:
         """One step; mean loss, correct and silent samples."""
