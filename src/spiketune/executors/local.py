@@ -20,6 +20,7 @@ from typing import Any, Final, final
 
 from spiketune.errors import InputError
 from spiketune.executors.base import Executor
+from spiketune.executors.gpus import GpuPool, environment_of
 from spiketune.executors.ranks import without_ranks
 from spiketune.messages import Failure, FailureKind, Job, Message, Report, from_json, to_json
 from spiketune.objectives.oom_kills import oom_kills
@@ -37,6 +38,7 @@ class _Attempt:
     job: Job
     link: socket.socket
     slot: int
+    gpu: int | None = None
     pid: int = 0
     started_s: float = field(default_factory=time.monotonic)
     received: bytes = b""
@@ -59,6 +61,7 @@ class LocalExecutor(Executor):
         preload: Modules that the fork server imports before the first attempt.
         base_folder: First on the import path.
         job: What the leases of attempts say of the job that this process is part of.
+        gpus: Gives every attempt one GPU to see; None for attempts without.
 
     Raises:
         InputError: If the fork server cannot be started.
@@ -71,9 +74,11 @@ class LocalExecutor(Executor):
         preload: Sequence[str] = (),
         base_folder: str = "",
         job: str = "",
+        gpus: GpuPool | None = None,
     ) -> None:
         self._n_workers = n_workers
         self._job = job
+        self._gpus = gpus
         self._preload = tuple(preload)
         self._base_folder = base_folder
         self._attempts: dict[int, _Attempt] = {}
@@ -118,8 +123,9 @@ class LocalExecutor(Executor):
 
     @property
     def free_slots(self) -> int:
-        """Slots without an attempt."""
-        return self._n_workers - len(self._attempts)
+        """Slots without an attempt, if GPUs are used as many as take another one now."""
+        free = self._n_workers - len(self._attempts)
+        return free if self._gpus is None or not free else min(free, self._gpus.n_free)
 
     def submit(self, job: Job) -> str:
         """Start the attempt in a child."""
@@ -129,11 +135,13 @@ class LocalExecutor(Executor):
         ours, theirs = socket.socketpair()
         taken = {attempt.slot for attempt in self._attempts.values()}
         slot = next(i for i in range(self._n_workers) if i not in taken)
-        attempt = _Attempt(job, ours, slot)
+        gpu = self._gpus.take() if self._gpus is not None else None
+        attempt = _Attempt(job, ours, slot, gpu)
         self._attempts[job.number] = attempt
         with theirs:
+            environment = environment_of(gpu) if gpu is not None else {}
             request = json.dumps(
-                {"folder": job.folder, "job": self._job, "environment": {}}
+                {"folder": job.folder, "job": self._job, "environment": environment}
             ).encode()
             with contextlib.suppress(BrokenPipeError):  # `events` finds the fork server gone
                 socket.send_fds(self._control, [request], [theirs.fileno()])
@@ -229,7 +237,9 @@ class LocalExecutor(Executor):
             if attempt.end is not None and attempt.link.fileno() < 0
         }
         for number in ended:
-            del self._attempts[number]
+            attempt = self._attempts.pop(number)
+            if self._gpus is not None and attempt.gpu is not None:
+                self._gpus.give_back(attempt.gpu)
         return list(ended.values())
 
     def _lose_all(self) -> None:
