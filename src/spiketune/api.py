@@ -33,6 +33,7 @@ from spiketune.study.results import TrialRow, directions_of, frame, front, knee,
 from spiketune.study.retraining import Candidate, Plan, Retrained, retrain
 from spiketune.study.running import run_session, study_of
 from spiketune.study.storage import StudyStorage
+from spiketune.study.warm_start import known_trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -443,6 +444,7 @@ def create(configuration: Configuration, path: str | Path) -> Study:
             "or start a dated sibling with `--new`"
         )
     prepare(configuration)
+    known_trials(configuration)  # refuse what cannot be read before anything is made
     folders.create(Path(path), configuration)
     study = Study(path)
     study._prepared = True

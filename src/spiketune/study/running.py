@@ -21,6 +21,7 @@ from spiketune.study.journal import StudyLock
 from spiketune.study.loop import Progress, Reason, StudyLoop
 from spiketune.study.storage import StudyStorage
 from spiketune.study.table import ResultsTable
+from spiketune.study.warm_start import warm_start
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -73,6 +74,7 @@ def run_session(
     lock = StudyLock(folder.lock)
     try:
         storage = StudyStorage(folder, study, configuration.space.fingerprint(), writable=True)
+        warm_start(storage, configuration)
         asker = asker_of(storage, configuration)
         threads = n_threads(study.executor)
         executor = make_executor(study.executor, configuration.trial, configuration.base_folder)
