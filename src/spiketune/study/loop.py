@@ -16,8 +16,10 @@ from spiketune.executors.base import Executor
 from spiketune.messages import Failure, Job, Message, Report, Result
 from spiketune.samplers.asker import Asker
 from spiketune.samplers.grid import GridExhaustedError
+from spiketune.samplers.paused import rung_of, waits
 from spiketune.study.attempts import RETRIES, may_retry, worker_alive
 from spiketune.study.budget import n_counted, uptime_s
+from spiketune.study.early_ends import reached
 from spiketune.study.housekeeping import Housekeeper
 from spiketune.study.jobs import JobMaker
 from spiketune.study.recovery import Running, is_ours, revive, what_became_of
@@ -85,6 +87,7 @@ class StudyLoop:
         self._retries: dict[str, float] = {**dict(RETRIES), **jobs.study.retries}
         self._running: dict[int, Running] = {}
         self._waiting: deque[Running] = deque()
+        self._paused: dict[int, Running] = {}
         self._stop_calls = 0
         self._reason: Reason | None = None
         trials = storage.trials()
@@ -119,6 +122,7 @@ class StudyLoop:
                 if self._running:
                     self._handle(self._executor.events(self._patience_s()))
             self._drain()
+            self._release()
         finally:
             self._executor.close()
             ended = {**facts, "ended_s": self._clock.now_s()}
@@ -150,9 +154,9 @@ class StudyLoop:
             self._reason = "failing"
         elif self._n_rejected >= REJECTED_IN_A_ROW:
             self._reason = "unsatisfiable"
-        elif self._reason is None and not self._wants_more() and not self._in_flight:
+        elif self._reason is None and not self._wants_more() and not self._has_work():
             self._reason = "budget"
-        return self._reason is None or (self._reason == "exhausted" and bool(self._in_flight))
+        return self._reason is None or (self._reason == "exhausted" and self._has_work())
 
     def _spent(self) -> float:
         """Share of the budget that is spent, by whichever of trials and time is further."""
@@ -168,7 +172,10 @@ class StudyLoop:
 
     @property
     def _in_flight(self) -> int:
-        return len(self._running) + len(self._waiting)
+        return len(self._running) + len(self._waiting) + len(self._paused)
+
+    def _has_work(self) -> bool:
+        return bool(self._running or self._waiting) or self._next_promoted() is not None
 
     def _wants_more(self) -> bool:
         target = self._jobs.study.budget.trials
@@ -181,8 +188,17 @@ class StudyLoop:
         while self._executor.free_slots > 0 and self._n_rejected < REJECTED_IN_A_ROW:
             if self._waiting:
                 self._submit(self._waiting.popleft())
+            elif (number := self._next_promoted()) is not None:
+                self._resume_paused(number)
             elif not self._wants_more() or not self._ask():
                 return
+
+    def _next_promoted(self) -> int | None:
+        """The paused trial that goes on before anything new begins."""
+        if self._rungs is None or not self._paused:
+            return None
+        last = not (self._running or self._waiting or self._wants_more())
+        return self._rungs.promote(self._paused, last=last)
 
     def _ask(self) -> bool:
         """Ask for one configuration and start it; false if there is none to be had."""
@@ -232,49 +248,84 @@ class StudyLoop:
 
     def _handle(self, messages: Sequence[Message]) -> None:
         for heard in messages:
-            message = heard
-            running = self._running.get(message.number)
-            if running is None or message.attempt != running.attempt:
+            message: Message | None = heard
+            running = self._running.get(heard.number)
+            if running is None or heard.attempt != running.attempt:
                 continue  # the first valid result won; this one comes twice or too late
-            if isinstance(message, Report):
-                running.reports[message.fidelity] = message
-                self._judge(running, message)
-            elif isinstance(message, Result):
-                self._end_attempt(running, message.ended)
-                self._complete(running, message)
-            elif running.stopped is not None:
-                message = self._complete_stopped(running)
+            if isinstance(heard, Report):
+                running.reports[heard.fidelity] = heard
+                self._judge(running, heard)
             else:
-                self._end_attempt(running, message.kind, message.message)
-                self._repeat_or_fail(running, message)
+                message = self._end(running, heard)
             self._tell_listener(message)
         if not messages:
             self._tell_listener(None)
 
     def _judge(self, running: Running, report: Report) -> None:
         """Let a trial go on or end, by its reports so far."""
-        if self._rungs is None or running.stopped is not None:
+        if self._rungs is None:
             return
-        running.stopped = self._rungs.heard(report)
-        if running.stopped is not None:
+        verdict = self._rungs.heard(report)
+        if running.stopped is None and verdict is not None:
+            running.stopped = verdict
             self._executor.cancel(report.number)
 
-    def _complete_stopped(self, running: Running) -> Result:
-        """A trial that was not let go on ends with what it reported last."""
-        last = running.reports[max(running.reports)]
-        self._end_attempt(running, "stopped", running.stopped or "")
-        result = Result(
-            number=last.number,
-            attempt=running.attempt,
-            metrics=last.metrics,
-            constraints=last.constraints,
-            ended="stopped",
-            fidelity=last.fidelity,
-            cost_s=sum(a["ended_s"] - a["started_s"] for a in running.history),
-            details={"stopped_by": running.stopped},
-        )
-        self._complete(running, result)
-        return result
+    def _end(self, running: Running, end: Result | Failure) -> Result | Failure | None:
+        """What the end of an attempt means for its trial; None if the trial only waits now."""
+        if isinstance(end, Result):
+            self._end_attempt(running, end.ended)
+            self._complete(running, end)
+        elif running.stopped is None:
+            self._end_attempt(running, end.kind, end.message)
+            self._repeat_or_fail(running, end)
+        else:  # whatever it failed with, it was not to go on
+            assert self._rungs is not None
+            outcome = "paused" if self._rungs.pauses else "stopped"
+            self._end_attempt(running, outcome, running.stopped)
+            return self._leave_at_rung(running)
+        return end
+
+    def _leave_at_rung(self, running: Running) -> Result | Failure | None:
+        """A trial that was not let go on ends, or waits, with what it reported last."""
+        so_far = reached(running, self._jobs)
+        if isinstance(so_far, Failure):
+            running.history[-1]["outcome"] = so_far.kind
+            running.stopped = None
+            self._repeat_or_fail(running, so_far)
+        elif self._rungs is not None and self._rungs.pauses:
+            self._pause(running, so_far)
+            return None
+        else:
+            self._complete(running, so_far)
+        return so_far
+
+    def _pause(self, running: Running, so_far: Result) -> None:
+        values, constraints = self._values(so_far)
+        facts = {"fidelity": so_far.fidelity, "cost_s": so_far.cost_s, "why": running.stopped}
+        attributes = self._attributes(running)
+        self._storage.pause(running.trial, values, constraints, facts, attributes)
+        del self._running[running.trial.number]
+        running.attempt += 1
+        self._paused[running.trial.number] = running
+
+    def _resume_paused(self, number: int) -> None:
+        running = self._paused.pop(number)
+        running.stopped = None
+        self._storage.go_on(running.trial)
+        self._submit(running)
+
+    def _release(self) -> None:
+        """Nothing more will be promoted: what waits has ended, unless a session may go on."""
+        if self._reason not in ("budget", "exhausted"):
+            return
+        for number, running in list(self._paused.items()):
+            self._running[number] = self._paused.pop(number)
+            so_far = reached(running, self._jobs)
+            if isinstance(so_far, Result):
+                self._complete(running, so_far)
+            else:
+                self._fail(running, so_far)
+            self._tell_listener(so_far)
 
     def _end_attempt(self, running: Running, outcome: str, text: str = "") -> None:
         now_s = self._clock.now_s()
@@ -292,8 +343,6 @@ class StudyLoop:
         )
 
     def _complete(self, running: Running, result: Result) -> None:
-        study = self._jobs.study
-        measured = {rule.text: rule(result.metrics) for rule in self._jobs.constraints}
         attributes = {
             "ended": result.ended,
             "fidelity": result.fidelity,
@@ -302,13 +351,18 @@ class StudyLoop:
             **self._attributes(running),
             **({"details": dict(result.details)} if result.details else {}),
         }
-        values = [result.metrics[name] for name in study.objectives]
-        constraints = {**measured, **result.constraints}
+        values, constraints = self._values(result)
         self._storage.complete(running.trial, values, constraints, attributes)
         if self._rungs is not None:
             self._rungs.ended(result.number, result.ended)
         self._forget(running)
         self._n_done += 1
+
+    def _values(self, result: Result) -> tuple[list[float], dict[str, float]]:
+        """Objective values and constraints of a result."""
+        measured = {rule.text: rule(result.metrics) for rule in self._jobs.constraints}
+        values = [result.metrics[name] for name in self._jobs.study.objectives]
+        return values, {**measured, **result.constraints}
 
     def _repeat_or_fail(self, running: Running, failure: Failure) -> None:
         stopping = self._reason in ("interrupted", "time")
@@ -367,9 +421,12 @@ class StudyLoop:
         """Tell what finished while nobody listened, and put the rest back in the queue."""
         trials = self._storage.trials()
         self._housekeeper.tidy(trials)
-        for trial in filter(is_ours, trials):
-            folder, space = self._jobs.folder, self._jobs.configuration.space
+        folder, space = self._jobs.folder, self._jobs.configuration.space
+        ours = list(filter(is_ours, trials))
+        for trial in sorted(ours, key=waits, reverse=True):  # others are judged beside them
             running = revive(trial, space, folder, self._clock.now_s())
+            if waits(trial) and self._wait_again(running):
+                continue
             self._judge_again(running)
             if self._adopt(running):
                 continue
@@ -379,22 +436,28 @@ class StudyLoop:
                 self._waiting.append(running)
                 continue
             self._running[trial.number] = running
-            if isinstance(end, Result):
-                self._end_attempt(running, end.ended)
-                self._complete(running, end)
-            elif running.stopped is not None:
-                self._complete_stopped(running)
-            else:
-                self._end_attempt(running, end.kind, end.message)
-                self._repeat_or_fail(running, end)
+            self._end(running, end)
+
+    def _wait_again(self, running: Running) -> bool:
+        """Take up a trial that waits at a rung; false if the rule pauses none any more."""
+        if self._rungs is None or not self._rungs.pauses:
+            return False
+        self._rungs.begin(running.trial.number, running.values)
+        self._rungs.take_in(running.reports)
+        running.stopped = str((rung_of(running.trial) or {}).get("why"))
+        self._paused[running.trial.number] = running
+        return True
 
     def _judge_again(self, running: Running) -> None:
         """The last session may have ended between a report and its verdict."""
         if self._rungs is None:
             return
         self._rungs.begin(running.trial.number, running.values)
-        for fidelity in sorted(running.reports):
-            running.stopped = self._rungs.heard(running.reports[fidelity])
+        passed = float((rung_of(running.trial) or {}).get("fidelity") or 0.0)
+        self._rungs.take_in({f: r for f, r in running.reports.items() if f <= passed})
+        for fidelity in sorted(f for f in running.reports if f > passed):
+            verdict = self._rungs.heard(running.reports[fidelity])
+            running.stopped = running.stopped or verdict
 
     def _adopt(self, running: Running) -> bool:
         """Take over an attempt that goes on without its asker, under a scheduler."""
