@@ -2,8 +2,8 @@
 
     python benchmarks/search.py run --problem hartmann6 --sampler cascbo tpe --seeds 100-109
     python benchmarks/search.py table
-    python benchmarks/search.py logs --data ../shared/paper-logs --sampler cascbo --seeds 100-104
-    python benchmarks/search.py logs --data ../shared/paper-logs --sampler tpe --fidelity asha
+    python benchmarks/search.py logs --data PATH --sampler cascbo --seeds 100-104
+    python benchmarks/search.py logs --data PATH --sampler tpe --fidelity asha
     python benchmarks/search.py asks
 
 Every run is kept under `--cache` by problem, algorithm and seed, so that a comparison can be
