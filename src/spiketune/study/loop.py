@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, final
 
@@ -16,12 +15,16 @@ from spiketune.executors.base import Executor
 from spiketune.messages import Failure, Job, Message, Report, Result
 from spiketune.samplers.asker import Asker
 from spiketune.samplers.grid import GridExhaustedError
-from spiketune.samplers.paused import rung_of, waits
+from spiketune.samplers.paused import rung_of
+from spiketune.samplers.paused import waits as is_paused
 from spiketune.study.attempts import RETRIES, may_retry, worker_alive
 from spiketune.study.budget import n_counted, uptime_s
 from spiketune.study.early_ends import reached
 from spiketune.study.housekeeping import Housekeeper
 from spiketune.study.jobs import JobMaker
+from spiketune.study.pauses import Pauses
+from spiketune.study.progress import Progress as Progress
+from spiketune.study.progress import in_words
 from spiketune.study.recovery import Running, is_ours, revive, what_became_of
 from spiketune.study.rungs import RungWatch, columns_of
 from spiketune.study.storage import StudyStorage
@@ -34,21 +37,6 @@ _ADOPTION_POLL_S: Final = 0.05
 ADOPTION_S: Final = 5.0  # children of a dead asker are gone after 2 s
 SAME_FAILURES: Final = 10  # as many trials at the start that all fail alike end the study
 REJECTED_IN_A_ROW: Final = 20  # each of them stands for 100 draws
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a display shows of a study at work."""
-
-    n_done: int
-    n_failed: int
-    n_target: int | None
-    running: tuple[Running, ...]
-    n_workers: int
-    elapsed_s: float
-    time_budget_s: float | None
-    busy_s: float
-    event: str | None = None
 
 
 @final
@@ -87,7 +75,6 @@ class StudyLoop:
         self._retries: dict[str, float] = {**dict(RETRIES), **jobs.study.retries}
         self._running: dict[int, Running] = {}
         self._waiting: deque[Running] = deque()
-        self._paused: dict[int, Running] = {}
         self._stop_calls = 0
         self._reason: Reason | None = None
         trials = storage.trials()
@@ -103,6 +90,7 @@ class StudyLoop:
         self._rungs = RungWatch(fidelity, jobs, trials) if fidelity is not None else None
         if self._rungs is not None:
             executor.listen(lambda message: self._handle([message]))
+        self._paused = Pauses(storage, self._rungs)
 
     def request_stop(self) -> None:
         """Stop asking and let workers write checkpoints; a second call ends them at once."""
@@ -189,16 +177,14 @@ class StudyLoop:
             if self._waiting:
                 self._submit(self._waiting.popleft())
             elif (number := self._next_promoted()) is not None:
-                self._resume_paused(number)
+                self._submit(self._paused.promote(number))
             elif not self._wants_more() or not self._ask():
                 return
 
     def _next_promoted(self) -> int | None:
         """The paused trial that goes on before anything new begins."""
-        if self._rungs is None or not self._paused:
-            return None
         last = not (self._running or self._waiting or self._wants_more())
-        return self._rungs.promote(self._paused, last=last)
+        return self._paused.next(last=last)
 
     def _ask(self) -> bool:
         """Ask for one configuration and start it; false if there is none to be had."""
@@ -279,47 +265,33 @@ class StudyLoop:
             self._end_attempt(running, end.kind, end.message)
             self._repeat_or_fail(running, end)
         else:  # whatever it failed with, it was not to go on
-            assert self._rungs is not None
-            outcome = "paused" if self._rungs.pauses else "stopped"
-            self._end_attempt(running, outcome, running.stopped)
             return self._leave_at_rung(running)
         return end
 
     def _leave_at_rung(self, running: Running) -> Result | Failure | None:
         """A trial that was not let go on ends, or waits, with what it reported last."""
+        waits = self._rungs is not None and self._rungs.pauses
+        self._end_attempt(running, "paused" if waits else "stopped", running.stopped or "")
         so_far = reached(running, self._jobs)
         if isinstance(so_far, Failure):
             running.history[-1]["outcome"] = so_far.kind
             running.stopped = None
             self._repeat_or_fail(running, so_far)
-        elif self._rungs is not None and self._rungs.pauses:
-            self._pause(running, so_far)
+        elif waits:
+            del self._running[running.trial.number]
+            attributes = self._attributes(running)
+            self._paused.add(running, so_far, *self._values(so_far), attributes)
             return None
         else:
             self._complete(running, so_far)
         return so_far
 
-    def _pause(self, running: Running, so_far: Result) -> None:
-        values, constraints = self._values(so_far)
-        facts = {"fidelity": so_far.fidelity, "cost_s": so_far.cost_s, "why": running.stopped}
-        attributes = self._attributes(running)
-        self._storage.pause(running.trial, values, constraints, facts, attributes)
-        del self._running[running.trial.number]
-        running.attempt += 1
-        self._paused[running.trial.number] = running
-
-    def _resume_paused(self, number: int) -> None:
-        running = self._paused.pop(number)
-        running.stopped = None
-        self._storage.go_on(running.trial)
-        self._submit(running)
-
     def _release(self) -> None:
         """Nothing more will be promoted: what waits has ended, unless a session may go on."""
         if self._reason not in ("budget", "exhausted"):
             return
-        for number, running in list(self._paused.items()):
-            self._running[number] = self._paused.pop(number)
+        for running in self._paused.pop_all():
+            self._running[running.trial.number] = running
             so_far = reached(running, self._jobs)
             if isinstance(so_far, Result):
                 self._complete(running, so_far)
@@ -411,7 +383,7 @@ class StudyLoop:
                 elapsed_s=self._elapsed_s(),
                 time_budget_s=budget.time,
                 busy_s=self._busy_s + at_work,
-                event=_in_words(message, tuple(self._jobs.study.objectives)),
+                event=in_words(message, tuple(self._jobs.study.objectives)),
             )
         )
 
@@ -423,9 +395,9 @@ class StudyLoop:
         self._housekeeper.tidy(trials)
         folder, space = self._jobs.folder, self._jobs.configuration.space
         ours = list(filter(is_ours, trials))
-        for trial in sorted(ours, key=waits, reverse=True):  # others are judged beside them
+        for trial in sorted(ours, key=is_paused, reverse=True):  # others are judged beside them
             running = revive(trial, space, folder, self._clock.now_s())
-            if waits(trial) and self._wait_again(running):
+            if is_paused(trial) and self._paused.take_up(running):
                 continue
             self._judge_again(running)
             if self._adopt(running):
@@ -437,16 +409,6 @@ class StudyLoop:
                 continue
             self._running[trial.number] = running
             self._end(running, end)
-
-    def _wait_again(self, running: Running) -> bool:
-        """Take up a trial that waits at a rung; false if the rule pauses none any more."""
-        if self._rungs is None or not self._rungs.pauses:
-            return False
-        self._rungs.begin(running.trial.number, running.values)
-        self._rungs.take_in(running.reports)
-        running.stopped = str((rung_of(running.trial) or {}).get("why"))
-        self._paused[running.trial.number] = running
-        return True
 
     def _judge_again(self, running: Running) -> None:
         """The last session may have ended between a report and its verdict."""
@@ -493,14 +455,3 @@ class StudyLoop:
             self._end_attempt(running, "interrupted")
             self._storage.set_attempts(running.trial, running.history)
         self._running.clear()
-
-
-def _in_words(message: Message | None, objectives: Sequence[str]) -> str | None:
-    if isinstance(message, Result):
-        values = ", ".join(f"{name} {message.metrics[name]:.4g}" for name in objectives)
-        why = message.details.get("stopped_by") if message.ended == "stopped" else None
-        how = f"{message.ended} ({why})" if why else message.ended
-        return f"trial {message.number} {how} after {message.cost_s:.1f} s: {values}"
-    if isinstance(message, Failure):
-        return f"trial {message.number} attempt {message.attempt} {message.kind}: {message.message}"
-    return None
