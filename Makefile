@@ -49,6 +49,7 @@ test-slow: install-dev
 
 benchmark: install-dev
 	cd benchmarks && ../$(BIN)/python overhead.py
+	cd benchmarks && ../$(BIN)/python executors.py
 
 cluster-up:
 	bash .ci/slurm_up.sh

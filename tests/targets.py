@@ -150,6 +150,12 @@ def leaves_a_thread(trial):
     return trial.params["x"]
 
 
+def sees_gpus(trial):
+    """The number of the one GPU that it may see."""
+    time.sleep(0.3)
+    return float(os.environ["CUDA_VISIBLE_DEVICES"])
+
+
 def changes_folder(trial):
     os.chdir("/")
     return trial.params["x"]

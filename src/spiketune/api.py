@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from spiketune.config.command import uses_seed
 from spiketune.config.inline import resolve
 from spiketune.config.loading import Configuration, corners, without_parameters
 from spiketune.config.study import Budget, Executor, seconds
@@ -251,7 +253,7 @@ class Study:
             raise InputError(
                 f"{self.path}: no trial for '{which}'; see `spiketune best {self.path}`"
             )
-        return [Candidate(f"trial-{r.number:05d}", self.resolved(r)) for r in chosen]
+        return [Candidate(f"trial-{r.number:05d}", self.resolved(r), r.params) for r in chosen]
 
     def resolved(self, trial: TrialRow) -> dict[str, Any]:
         """The trial section with this trial's values."""
@@ -301,6 +303,12 @@ def retrain_sections(
 ) -> list[Retrained]:
     """Train sections again over fresh seeds, on the executor of the configuration."""
     study = configuration.study
+    if configuration.kind == "command" and not uses_seed(configuration.trial):
+        warnings.warn(
+            "the command has no {seed}; unless the program reads SPIKETUNE_SEED, all its trainings "
+            "are the same",
+            stacklevel=2,
+        )
     config = study.executor if study else Executor()
     base_folder = configuration.base_folder
     plan = Plan(

@@ -66,6 +66,8 @@ def run(
 ) -> None:
     """Start a search and end with the best trade-offs found.
 
+    The file describes a network, a Python function (`function:`), or any program (`command:`).
+
     Ctrl-C once: workers write checkpoints, everything is stored, `resume` goes on.
 
     Example: [bold]spiketune run quickstart --set study.budget.trials=10[/bold]

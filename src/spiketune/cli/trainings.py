@@ -128,7 +128,8 @@ def _refuse_ranges(configuration: Configuration) -> None:
 
 def _listen(label: str, seed: int, message: Message) -> None:
     if isinstance(message, Result):
-        values = {k: message.metrics[k] for k in _SHOWN if k in message.metrics}
+        known = {k: message.metrics[k] for k in _SHOWN if k in message.metrics}
+        values = known or message.metrics
         say(f"{label} seed {seed}: " + ", ".join(f"{k} {v:.4g}" for k, v in values.items()))
     elif isinstance(message, Failure):
         say(f"{label} seed {seed}: {message.kind}: {message.message}")
@@ -154,7 +155,7 @@ def _retrained_table(found: list[Retrained]) -> Table:
     for column in table.columns[2:]:
         column.justify = "right"
     for one in found:
-        shown: list[Any] = [name for name in _SHOWN if name in one.metrics] or list(one.metrics)
+        shown: list[Any] = list(_SHOWN if set(_SHOWN) <= set(one.metrics) else one.metrics)
         for name in shown:
             values = one.metrics[name]
             numbers = (one.mean(name), one.std(name), one.sem(name), min(values), max(values))

@@ -22,6 +22,7 @@ from spiketune.study.budget import n_counted, uptime_s
 from spiketune.study.early_ends import reached
 from spiketune.study.housekeeping import Housekeeper
 from spiketune.study.jobs import JobMaker
+from spiketune.study.pacing import n_to_ask
 from spiketune.study.pauses import Pauses
 from spiketune.study.progress import Progress as Progress
 from spiketune.study.progress import in_words
@@ -107,7 +108,7 @@ class StudyLoop:
             self._recover()
             while self._go_on():
                 self._fill()
-                if self._running:
+                if self._running or not self._executor.free_slots:  # or others take every GPU
                     self._handle(self._executor.events(self._patience_s()))
             self._drain()
             self._release()
@@ -178,7 +179,7 @@ class StudyLoop:
                 self._submit(self._waiting.popleft())
             elif (number := self._next_promoted()) is not None:
                 self._submit(self._paused.promote(number))
-            elif not self._wants_more() or not self._ask():
+            elif not self._ask_some():
                 return
 
     def _next_promoted(self) -> int | None:
@@ -186,8 +187,17 @@ class StudyLoop:
         last = not (self._running or self._waiting or self._wants_more())
         return self._paused.next(last=last)
 
+    def _ask_some(self) -> bool:
+        """Ask for as many configurations as are due now; false if there are none to be had."""
+        returns = self._jobs.study.returns
+        due = n_to_ask(returns, self._executor.n_workers, len(self._running))
+        n_asked = 0
+        while n_asked < due and self._wants_more() and self._ask():
+            n_asked += 1
+        return n_asked > 0
+
     def _ask(self) -> bool:
-        """Ask for one configuration and start it; false if there is none to be had."""
+        """Ask for one configuration, to be started next; false if there is none to be had."""
         enqueued = self._asker.enqueued()
         if enqueued is not None:
             self._start_enqueued(enqueued)
@@ -201,8 +211,8 @@ class StudyLoop:
         trial = self._storage.add(proposal, rejected=not accepted)
         self._n_rejected = 0 if accepted else self._n_rejected + 1
         if accepted:
-            self._submit(Running(trial, proposal.values))
-        return True
+            self._waiting.append(Running(trial, proposal.values))
+        return self._n_rejected < REJECTED_IN_A_ROW
 
     def _start_enqueued(self, enqueued: FrozenTrial) -> None:
         """Start a trial that someone enqueued by hand, or fail it if its values are none."""
@@ -213,7 +223,7 @@ class StudyLoop:
             self._storage.fail(enqueued, {"ended": "failed", "failure": failure})
             self._n_failed += 1
             return
-        self._submit(Running(self._storage.claim(enqueued, proposal), proposal.values))
+        self._waiting.append(Running(self._storage.claim(enqueued, proposal), proposal.values))
 
     def _submit(self, running: Running) -> None:
         number = running.trial.number

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,10 +26,12 @@ class Candidate:
     Attributes:
         label: Names it in messages and folders (`trial-00012`).
         section: Its trial section, every leaf fixed.
+        values: The values it was resolved with; they name the sections that were chosen.
     """
 
     label: str
     section: Mapping[str, Any]
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +152,9 @@ def retrain(
 
 def _job(candidate: Candidate, plan: Plan, i: int, k: int) -> Job:
     place = (plan.folder / candidate.label / f"seed-{k}").absolute()
-    if "function" in candidate.section:
-        section, params = candidate.section, candidate.section.get("params", {})
+    if "function" in candidate.section or "command" in candidate.section:
+        section = candidate.section
+        params = {**section.get("params", {}), **candidate.values}
         wanted = plan.objectives
     else:
         section = {"function": _FUNCTION}
