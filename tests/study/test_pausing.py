@@ -1,6 +1,7 @@
 """Trials that wait at rungs and go on from their checkpoints when they are promoted."""
 
 import math
+import shutil
 
 import pytest
 from optuna.trial import TrialState
@@ -162,6 +163,7 @@ def test_what_waits_is_shown_as_paused_and_told_to_samplers_as_stopped(tmp_path)
     rows = Study(tmp_path / "s").rows()
     assert [row.state for row in rows[:2]] == ["paused", "paused"]
     assert rows[0].fidelity == 1.0
+    shutil.rmtree(tmp_path / "s" / "trials")  # the journal alone must do
     loop, storage = session(tmp_path / "s", Checkpointed(), 1, 3)
     assert loop.run() == "budget"
     assert sorted(t.user_attrs["ended"] for t in storage.trials()) == [
@@ -193,6 +195,37 @@ def test_a_worker_that_is_lost_while_its_trial_pauses_loses_nothing(tmp_path):
     outcomes = [t.user_attrs["attempts"][0]["outcome"] for t in storage.trials()]
     assert outcomes.count("paused") >= 6
     assert set(outcomes) <= {"paused", "worker_lost"}  # those that were to go on at once
+
+
+class _PowerCutError(Exception):
+    pass
+
+
+def test_a_promoted_trial_does_not_wait_at_the_same_rung_again(tmp_path):
+    def script(job):
+        if job.number == 0 and job.attempt > 1:  # goes on for long, from its checkpoint
+            report = Report(0, job.attempt, 2.0, {"loss": 0.5})
+            return [(1e4, report), (1e5, Result(0, job.attempt, {"loss": 0.5}))]
+        loss = {0: 0.5, 1: 0.9, 2: 0.9}.get(job.number, 0.1 / (job.number + 1))
+        report = Report(job.number, job.attempt, 1.0, {"loss": loss})
+        result = Result(job.number, job.attempt, {"loss": loss})
+        return [(60.0 if job.number < 3 else 90.0, report), (200.0, result)]
+
+    loop, storage = session(tmp_path / "s", script, 2, 9)
+
+    def cut(progress):
+        if len(storage.trials()) == 9:
+            raise _PowerCutError
+
+    loop._listen = cut
+    with pytest.raises(_PowerCutError):
+        loop.run()
+    storage.close()
+    StudyFolder(tmp_path / "s").attempt(0, 2).mkdir(parents=True)  # as its worker left it
+    loop, storage = session(tmp_path / "s", script, 2, 9)
+    loop.run()
+    outcomes = [a["outcome"] for a in storage.trials()[0].user_attrs["attempts"]]
+    assert outcomes == ["paused", "interrupted", "finished"]
 
 
 def test_what_waits_goes_on_if_the_rule_is_taken_away(tmp_path):

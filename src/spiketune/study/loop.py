@@ -415,6 +415,7 @@ class StudyLoop:
             self._wait_for_worker(folder.attempt(trial.number, running.attempt))
             end = what_became_of(running, folder)
             if end is None:
+                running.stopped = None  # it was let go on when it reported
                 self._waiting.append(running)
                 continue
             self._running[trial.number] = running
