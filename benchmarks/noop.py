@@ -14,3 +14,9 @@ def noop(trial: Any) -> float:
 def first_line(trial: Any) -> float:
     """Moment at which the objective's first line ran, on the monotonic clock."""
     return time.monotonic()
+
+
+def sleeps(trial: Any) -> float:
+    """Takes as long as it is told."""
+    time.sleep(trial.params["sleep_s"])
+    return float(trial.params["sleep_s"])

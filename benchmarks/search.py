@@ -2,7 +2,8 @@
 
     python benchmarks/search.py run --problem hartmann6 --sampler cascbo tpe --seeds 100-109
     python benchmarks/search.py table
-    python benchmarks/search.py logs --data ../shared/paper-logs --sampler cascbo --seeds 100-104
+    python benchmarks/search.py logs --data PATH --sampler cascbo --seeds 100-104
+    python benchmarks/search.py logs --data PATH --sampler tpe --fidelity asha
     python benchmarks/search.py asks
 
 Every run is kept under `--cache` by problem, algorithm and seed, so that a comparison can be
@@ -24,6 +25,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import optuna
 
 from search_problems import PROBLEMS, Problem
+from search_rungs import FIDELITIES
 from search_runs import Run, quartiles, search
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -104,6 +106,9 @@ def main(arguments: Sequence[str]) -> None:
         "--conservative", action="store_true", help="the second setting, for `logs`"
     )
     parser.add_argument("--hours", type=float, default=14.0, help="simulated, for `logs`")
+    parser.add_argument(
+        "--fidelity", choices=list(FIDELITIES), help="rule that stops weak runs, for `logs`"
+    )
     options = parser.parse_args(arguments)
     if options.what == "asks":
         from ask_time import report

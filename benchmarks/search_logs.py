@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from search_problems import Outcome, Problem
+from search_rungs import FIDELITIES, Rungs
 from search_runs import Run, Searcher, quartiles
 from spiketune.space import Float, Int, Space
 
@@ -55,32 +56,66 @@ class Adapter:
 
     def tell(self, trial: Any, result: Mapping[str, Any], now_s: float) -> None:
         """Write down the end of a run."""
+        ended = "stopped" if trial.cut else "silent" if result["stopped"] else "finished"
         outcome = Outcome(
-            (-result["accuracy"],),
-            {"silence": result["constraint"]},
-            result["cost_s"],
-            "silent" if result["stopped"] else "finished",
+            (-result["accuracy"],), {"silence": result["constraint"]}, result["cost_s"], ended
         )
-        self._searcher.tell(trial.info["trial"], outcome)
+        self._searcher.tell(trial.info["trial"], outcome, fidelity=len(result["curve"]))
+
+
+class RungAdapter(Adapter):
+    """An `Adapter` whose trials stop when a fidelity rule says so; takes its options first."""
+
+    def __init__(self, rule: str, rule_options: Mapping[str, Any], *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._rungs = Rungs(rule, rule_options)
+
+    def report(self, trial: Any, epoch: int, accuracy: float, now_s: float) -> bool:
+        """Whether a run ends after this epoch, counted from 0."""
+        config = trial.config
+        return self._rungs.heard(
+            trial.id,
+            epoch + 1,
+            [accuracy],
+            maximum=len(trial.res["curve"]),
+            data=float(config["train_size"]) * float(config["frames"]),
+        )
+
+    def tell(self, trial: Any, result: Mapping[str, Any], now_s: float) -> None:
+        """Write down the end of a run."""
+        if not trial.cut:
+            self._rungs.finished(trial.id)
+        super().tell(trial, result, now_s)
 
 
 def simulated(
-    folder: Path, seed: int, hours: float, conservative: bool, sampler: str, options: Any
+    folder: Path,
+    seed: int,
+    hours: float,
+    conservative: bool,
+    sampler: str,
+    options: Any,
+    fidelity: str | None = None,
 ) -> Run:
-    """One search of one world by 16 workers."""
+    """One search of one world by 16 workers.
+
+    Feasible are the runs that ended in full, as `spiketune best` shows them: a run that was
+    stopped at a rung does not count with the accuracy that it had there.
+    """
     sys.path.insert(0, str(folder))
     from simulate import simulate  # type: ignore[import-not-found]
     from surrogate import SurrogateSNN  # type: ignore[import-not-found]
 
     bench = SurrogateSNN("mnist22", world=seed, conservative=conservative)
     problem = Problem("mnist22", space_of(bench), lambda v: None, budget_s=hours * 3600)  # type: ignore[arg-type,return-value]
-    adapter = Adapter(bench, problem, sampler, options, seed)
+    arguments = (bench, problem, sampler, options, seed)
+    adapter = RungAdapter(*FIDELITIES[fidelity], *arguments) if fidelity else Adapter(*arguments)
     out = simulate(bench, adapter, workers=16, budget_s=hours * 3600)
     record = out["rec"]
     return Run(
         ended_s=record["t"].tolist(),
         values=[[-float(a)] for a in record["acc"]],
-        feasible=(~record["stopped"] & (record["con"] <= 0)).tolist(),
+        feasible=(~record["stopped"] & ~record["cut"] & (record["con"] <= 0)).tolist(),
         ask_cpu_s=float(out["overhead"]),
     )
 
@@ -102,10 +137,17 @@ def logs(
 
             def make(seed: int = seed, sampler: str = sampler, settings: Any = settings) -> Run:
                 return simulated(
-                    options.data, seed, options.hours, options.conservative, sampler, settings
+                    options.data,
+                    seed,
+                    options.hours,
+                    options.conservative,
+                    sampler,
+                    settings,
+                    options.fidelity,
                 )
 
-            cached(options.cache, name, algorithm, seed, make)
+            shown = f"{algorithm}+{options.fidelity}" if options.fidelity else algorithm
+            cached(options.cache, name, shown, seed, make)
     hours = [h for h in HOURS if h <= options.hours]
     print(f"\n{name}: best feasible accuracy, 16 workers, medians [quartiles]")
     print(f"| algorithm | worlds | trials | {' | '.join(f'{h:g} h' for h in hours)} | feasible |")

@@ -86,9 +86,11 @@ class Searcher:
         number = self._storage.create_new_trial(self._id, trial)
         return self._storage.get_trial(number), proposal.values
 
-    def tell(self, trial: FrozenTrial, outcome: Outcome) -> None:
-        """Write down how it ended."""
+    def tell(self, trial: FrozenTrial, outcome: Outcome, *, fidelity: float | None = None) -> None:
+        """Write down how it ended, and how far it got where that is known."""
         key, attrs = trial._trial_id, {"ended": outcome.ended, "cost_s": outcome.cost_s}
+        if fidelity is not None:
+            attrs["fidelity"] = fidelity
         for name, value in attrs.items():
             self._storage.set_trial_user_attr(key, name, value)
         for name, value in outcome.constraints.items():

@@ -20,6 +20,7 @@ FAILURE_KINDS: Final[tuple[FailureKind, ...]] = (
     "nan",
     "interrupted",
 )
+OUTPUT: Final = "output"  # in a trial's folder: what its attempts leave behind for good
 Ended: TypeAlias = Literal["finished", "stopped", "silent"]
 
 

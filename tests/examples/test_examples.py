@@ -58,3 +58,30 @@ def test_the_documentation_shows_the_lines_of_the_example() -> None:
     for line in shown:
         if line[0] != "-" and line.strip() != "...":
             assert line[1:] in code
+
+
+@pytest.mark.timeout(240)
+def test_the_example_of_a_program_runs_its_grid(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
+    file = ROOT / "examples" / "commands" / "search.yaml"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "spiketune.cli.main",
+            "run",
+            str(file),
+            "--set",
+            "study.budget.trials=3",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    frame = spiketune.open(tmp_path / "runs" / "commands").frame()
+    assert list(frame["state"]) == ["finished"] * 3
+    assert list(frame["optimizer"]) == ["adam", "sgd", "sgd"]
+    assert frame["acc"].max() > 0.6

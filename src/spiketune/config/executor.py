@@ -17,6 +17,7 @@ WORKER_PLACES: Final = ("slurm", "lsf", "pbs", "oar", "sge", "htcondor")
 _PLACES: Final = ("local", "inline", "mpi", "dask", *WORKER_PLACES)  # others bring their own rules
 _GOES_WITH: Final[dict[str, tuple[str, ...]]] = {
     "workers": ("local", "inline", "dask"),
+    **dict.fromkeys(("gpus", "trials_per_gpu", "gpu_limits"), ("local",)),
     "address": ("dask",),
     **dict.fromkeys(
         (
@@ -81,6 +82,18 @@ class Adaptive(Section):
         return self
 
 
+class GpuLimits(Section):
+    """When a GPU takes no further trial; everyone's processes count.
+
+    `memory` and `compute` are shares in use; `settle` is the time after a start within which the
+    GPU takes no other, so that the trial's own use shows.
+    """
+
+    memory: Annotated[float, Field(gt=0, le=1)] = 0.8
+    compute: Annotated[float, Field(gt=0, le=1)] = 0.8
+    settle: Duration = 10.0
+
+
 class Executor(Section):
     """Where trials run.
 
@@ -90,6 +103,10 @@ class Executor(Section):
             scheduler jobs), `dask` (Dask workers here, or those of `address`), `mpi` (the ranks of
             this MPI job).
         workers: Trials at once; None takes one per core for `local` and `dask`, 1 for `inline`.
+        gpus: Numbers of the GPUs to use, as `nvidia-smi` shows them; None for all visible, an
+            empty list for none (`local`).
+        trials_per_gpu: Trials at once on each GPU.
+        gpu_limits: When a GPU takes no further trial.
         time_limit: Longest time an attempt may take.
         preload: Modules that the fork server imports before the first trial.
         mode: `job`, one scheduler job per attempt (`slurm`, `lsf`: the default there), or
@@ -116,6 +133,9 @@ class Executor(Section):
 
     name: str = "local"
     workers: Annotated[int, Field(ge=1)] | None = None
+    gpus: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    trials_per_gpu: Annotated[int, Field(ge=1)] = 1
+    gpu_limits: GpuLimits = GpuLimits()
     time_limit: Duration | None = None
     preload: tuple[str, ...] = ()
     mode: Literal["job", "workers"] | None = None

@@ -17,7 +17,7 @@ Count = Annotated[int, Field(ge=1)]
 NEAR_ONE = 1e-3
 
 # Keys of `training:` that have a meaning for this kind; its losses are its own.
-TRAINING_KEYS = frozenset({"epochs", "batch_size", "optimizer", "scheduler"})
+TRAINING_KEYS = frozenset({"epochs", "snapshots", "batch_size", "optimizer", "scheduler"})
 
 
 class InputTimes(Section):

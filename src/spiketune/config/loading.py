@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel
 
 from spiketune.config.checking import check
+from spiketune.config.command import CommandTrial, check_placeholders
 from spiketune.config.function import FunctionTrial
 from spiketune.config.inline import resolve, space_of
 from spiketune.config.study import Study
@@ -21,7 +22,11 @@ from spiketune.config.training import TrainingTrial
 from spiketune.errors import ConfigError, ExpressionError, InputError, UnknownNameError
 from spiketune.space import Choice, Parameter, Space
 
-_KINDS: Mapping[str, type[BaseModel]] = {"network": TrainingTrial, "function": FunctionTrial}
+_KINDS: Mapping[str, type[BaseModel]] = {
+    "network": TrainingTrial,
+    "function": FunctionTrial,
+    "command": CommandTrial,
+}
 _SETTINGS_TRIED: Final = 1000
 _ODD_PLACE: Final = 0.6180339887  # a float range with whole ends is no int range
 
@@ -44,7 +49,7 @@ class Configuration:
 
     @property
     def kind(self) -> str:
-        """Which kind of trial: `network` or `function`."""
+        """Which kind of trial: `network`, `function` or `command`."""
         return kind_of(self.trial)
 
 
@@ -92,7 +97,7 @@ def kind_of(trial: Mapping[str, Any]) -> str:
     for key in _KINDS:
         if key in trial:
             return key
-    raise ConfigError("trial", "needs `network:` (and `dataset:`), or `function:`")
+    raise ConfigError("trial", "needs `network:` (and `dataset:`), `function:` or `command:`")
 
 
 def check_resolved(section: Mapping[str, Any]) -> BaseModel:
@@ -109,6 +114,8 @@ def _check_trial(trial: Mapping[str, Any], space: Space) -> None:
     free = trial.get("parameters", {})
     if not isinstance(free, Mapping):
         raise ConfigError("trial.parameters", "names free parameters: {n: {int: [1, 3]}}")
+    if kind_of(trial) == "command":
+        check_placeholders(trial)
     for values in corners(space):
         check_resolved(without_parameters(resolve(trial, values)))
         try:

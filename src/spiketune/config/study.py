@@ -15,6 +15,7 @@ from spiketune.messages import FAILURE_KINDS
 from spiketune.space import parse_inequality
 
 Direction = Literal["minimize", "maximize"]
+Returns = Literal["asynchronous", "synchronous", "flexible"]
 
 
 class Named(Section):
@@ -73,6 +74,7 @@ class Study(Section):
     fidelity: Fidelity | None = None
     budget: Budget = Budget(trials=100)
     executor: Executor = Executor()
+    returns: Returns = "asynchronous"
     retries: dict[str, Annotated[int, Field(ge=0)]] = {}
     keep: Keep = Keep()
     seed: Annotated[int, Field(ge=0)] = 0

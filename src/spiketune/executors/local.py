@@ -20,8 +20,10 @@ from typing import Any, Final, final
 
 from spiketune.errors import InputError
 from spiketune.executors.base import Executor
+from spiketune.executors.gpus import GpuPool, environment_of
 from spiketune.executors.ranks import without_ranks
 from spiketune.messages import Failure, FailureKind, Job, Message, Report, from_json, to_json
+from spiketune.objectives.oom_kills import oom_kills
 
 KILL_GRACE_S: Final = 5.0  # between SIGTERM and SIGKILL after a time limit
 _START_LIMIT_S: Final = 120.0  # importing torch from a cold network disk takes its time
@@ -36,6 +38,7 @@ class _Attempt:
     job: Job
     link: socket.socket
     slot: int
+    gpu: int | None = None
     pid: int = 0
     started_s: float = field(default_factory=time.monotonic)
     received: bytes = b""
@@ -58,6 +61,7 @@ class LocalExecutor(Executor):
         preload: Modules that the fork server imports before the first attempt.
         base_folder: First on the import path.
         job: What the leases of attempts say of the job that this process is part of.
+        gpus: Gives every attempt one GPU to see; None for attempts without.
 
     Raises:
         InputError: If the fork server cannot be started.
@@ -70,13 +74,15 @@ class LocalExecutor(Executor):
         preload: Sequence[str] = (),
         base_folder: str = "",
         job: str = "",
+        gpus: GpuPool | None = None,
     ) -> None:
         self._n_workers = n_workers
         self._job = job
+        self._gpus = gpus
         self._preload = tuple(preload)
         self._base_folder = base_folder
         self._attempts: dict[int, _Attempt] = {}
-        self._oom_kills = _oom_kills()
+        self._oom_kills = oom_kills()
         self._start_server()
 
     def _start_server(self) -> None:
@@ -117,8 +123,9 @@ class LocalExecutor(Executor):
 
     @property
     def free_slots(self) -> int:
-        """Slots without an attempt."""
-        return self._n_workers - len(self._attempts)
+        """Slots without an attempt, if GPUs are used as many as take another one now."""
+        free = self._n_workers - len(self._attempts)
+        return free if self._gpus is None or not free else min(free, self._gpus.n_free)
 
     def submit(self, job: Job) -> str:
         """Start the attempt in a child."""
@@ -128,11 +135,13 @@ class LocalExecutor(Executor):
         ours, theirs = socket.socketpair()
         taken = {attempt.slot for attempt in self._attempts.values()}
         slot = next(i for i in range(self._n_workers) if i not in taken)
-        attempt = _Attempt(job, ours, slot)
+        gpu = self._gpus.take() if self._gpus is not None else None
+        attempt = _Attempt(job, ours, slot, gpu)
         self._attempts[job.number] = attempt
         with theirs:
+            environment = environment_of(gpu) if gpu is not None else {}
             request = json.dumps(
-                {"folder": job.folder, "job": self._job, "environment": {}}
+                {"folder": job.folder, "job": self._job, "environment": environment}
             ).encode()
             with contextlib.suppress(BrokenPipeError):  # `events` finds the fork server gone
                 socket.send_fds(self._control, [request], [theirs.fileno()])
@@ -228,7 +237,9 @@ class LocalExecutor(Executor):
             if attempt.end is not None and attempt.link.fileno() < 0
         }
         for number in ended:
-            del self._attempts[number]
+            attempt = self._attempts.pop(number)
+            if self._gpus is not None and attempt.gpu is not None:
+                self._gpus.give_back(attempt.gpu)
         return list(ended.values())
 
     def _lose_all(self) -> None:
@@ -253,7 +264,7 @@ class LocalExecutor(Executor):
             return self._failure(attempt, "crash", f"the worker exited with status {code}")
         number = os.WTERMSIG(status)
         name = signal.Signals(number).name
-        if number == signal.SIGKILL and (kills := _oom_kills()) > self._oom_kills:
+        if number == signal.SIGKILL and (kills := oom_kills()) > self._oom_kills:
             self._oom_kills = kills
             return self._failure(attempt, "oom", "killed by the kernel: out of memory")
         kind: FailureKind = "worker_lost" if number in _FROM_OUTSIDE else "crash"
@@ -299,18 +310,6 @@ class LocalExecutor(Executor):
 
 
 _FROM_OUTSIDE: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT})
-
-
-def _oom_kills() -> int:
-    """Processes of this control group that the kernel killed for lack of memory (Linux)."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        group = Path("/proc/self/cgroup").read_text().strip().splitlines()[-1].split(":")[-1]
-        for folder in (Path("/sys/fs/cgroup") / group.lstrip("/"), Path("/sys/fs/cgroup")):
-            events = folder / "memory.events"
-            if events.exists():
-                fields = dict(line.split() for line in events.read_text().splitlines())
-                return int(fields["oom_kill"])
-    return 0
 
 
 def modules_to_preload(function: str, base_folder: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from spiketune.config.executor import WORKER_PLACES
 from spiketune.config.executor import Executor as ExecutorConfig
 from spiketune.errors import InputError, UnknownNameError
 from spiketune.executors.base import Executor
+from spiketune.executors.gpus import GpuPool, gpu_pool
 from spiketune.executors.inline import InlineExecutor
 from spiketune.executors.local import LocalExecutor, modules_to_preload
 from spiketune.executors.lsf import Lsf
@@ -23,6 +24,7 @@ from spiketune.objectives.function import PICKLED
 from spiketune.plugins import registered
 
 Make = Callable[[ExecutorConfig, Mapping[str, Any], str], Executor]
+_COMMAND: Final = "spiketune.objectives.command"
 _TRAINING: Final = "spiketune.objectives.training"
 
 
@@ -34,13 +36,15 @@ def n_cores() -> int:
 
 
 def n_workers(config: ExecutorConfig) -> int:
-    """Attempts at once: as configured, else one per core, and one for `inline`."""
+    """Attempts at once: as configured, else one per core or slot on a GPU, one for `inline`."""
     if config.name == "inline":
         return 1
     if config.name in WORKER_PLACES:
         return config.adaptive.max if config.adaptive else config.jobs
     if config.name == "mpi":
         return max(1, ranks()[0] - 1)
+    if config.workers is None and config.gpus:
+        return len(config.gpus) * config.trials_per_gpu
     return config.workers or n_cores()
 
 
@@ -92,8 +96,19 @@ def _inline(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) 
 
 
 def _local(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:
+    gpus = _gpus(config, trial)
+    n_here = n_workers(config)
+    if gpus is not None:
+        n_here = min(config.workers or gpus.n_slots, gpus.n_slots)
     preload = _preload(config, trial, base_folder)
-    return LocalExecutor(n_workers(config), preload=preload, base_folder=base_folder)
+    return LocalExecutor(n_here, preload=preload, base_folder=base_folder, gpus=gpus)
+
+
+def _gpus(config: ExecutorConfig, trial: Mapping[str, Any]) -> GpuPool | None:
+    """GPUs for trials that may want one."""
+    if config.gpus is None and trial.get("device") == "cpu":
+        return None
+    return gpu_pool(config.gpus, config.trials_per_gpu, config.gpu_limits)
 
 
 def _mpi(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:
@@ -140,6 +155,8 @@ def _dask(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) ->
 
 def _preload(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> tuple[str, ...]:
     """Modules that a fork server imports before the first trial."""
+    if "command" in trial:
+        return (*config.preload, _COMMAND)
     function = str(trial.get("function", ""))
     if not function:
         return (*config.preload, _TRAINING)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import final
 
 from spiketune.clock import VirtualClock
 from spiketune.executors.base import Executor
-from spiketune.messages import Failure, Job, Message
+from spiketune.messages import Failure, FailureKind, Job, Message, Report
 
 Script = Callable[[Job], Sequence[tuple[float, Message]]]
 
@@ -22,15 +23,26 @@ class SimulatedExecutor(Executor):
             `Result` or a `Failure`.
         n_workers: Attempts at once.
         clock: Goes on to the next event whenever events are asked for.
+        n_ready: Attempts that may wait beside those that run, so that a worker that becomes free
+            goes on at once.
+
+    Attributes:
+        spans: Virtual start and end of every attempt that a worker took up, in seconds.
     """
 
-    def __init__(self, script: Script, n_workers: int, clock: VirtualClock) -> None:
+    def __init__(
+        self, script: Script, n_workers: int, clock: VirtualClock, n_ready: int = 0
+    ) -> None:
         self._script = script
         self._n_workers = n_workers
+        self._n_ready = n_ready
         self._clock = clock
-        self._agenda: list[tuple[float, int, str, Message]] = []
-        self._busy: dict[int, str] = {}
+        self._free = list(range(n_workers))  # a heap: the first free worker takes the next attempt
+        self._ready: deque[tuple[Job, float]] = deque()
+        self._agenda: list[tuple[float, int, Message]] = []
+        self._busy: dict[int, tuple[int, Job]] = {}
         self._n_events = 0
+        self.spans: list[tuple[float, float]] = []
 
     @property
     def n_workers(self) -> int:
@@ -39,23 +51,30 @@ class SimulatedExecutor(Executor):
 
     @property
     def free_slots(self) -> int:
-        """Workers without an attempt."""
-        return self._n_workers - len(self._busy)
+        """Workers without an attempt, and places in the queue."""
+        return len(self._free) + self._n_ready - len(self._ready)
 
     def submit(self, job: Job) -> str:
-        """Enter the attempt's messages into the agenda."""
+        """Enter the attempt's messages into the agenda, or queue it."""
         if self.free_slots < 1:
             raise RuntimeError("no free slot")
-        taken = set(self._busy.values())
-        worker = next(str(i) for i in range(self._n_workers) if str(i) not in taken)
-        self._busy[job.number] = worker
+        if not self._free:
+            self._ready.append((job, self._clock.now_s()))
+            return "queue"
+        return str(self._start(job, self._clock.now_s()))
+
+    def _start(self, job: Job, now_s: float) -> int:
+        worker = heapq.heappop(self._free)
+        self._busy[job.number] = worker, job
+        delay_s = 0.0
         for delay_s, message in self._script(job):
-            self._enter(self._clock.now_s() + delay_s, worker, message)
+            self._enter(now_s + delay_s, message)
+        self.spans.append((now_s, now_s + delay_s))
         return worker
 
-    def _enter(self, at_s: float, worker: str, message: Message) -> None:
+    def _enter(self, at_s: float, message: Message) -> None:
         self._n_events += 1
-        heapq.heappush(self._agenda, (at_s, self._n_events, worker, message))
+        heapq.heappush(self._agenda, (at_s, self._n_events, message))
 
     def events(self, timeout_s: float) -> Sequence[Message]:
         """The next event, with the clock at its time; none if it is further than `timeout_s`."""
@@ -63,24 +82,34 @@ class SimulatedExecutor(Executor):
         if not self._agenda or self._agenda[0][0] > until_s:
             self._clock.advance_to(until_s)
             return ()
-        at_s, _, _, message = heapq.heappop(self._agenda)
+        at_s, _, message = heapq.heappop(self._agenda)
         self._clock.advance_to(at_s)
-        if type(message).__name__ != "Report":
-            self._busy.pop(message.number, None)
+        if not isinstance(message, Report) and message.number in self._busy:
+            worker, _ = self._busy.pop(message.number)
+            heapq.heappush(self._free, worker)
+            if self._ready:
+                job, since_s = self._ready.popleft()
+                self._start(job, max(at_s, since_s))
         return (message,)
 
     def cancel(self, number: int, *, kill: bool = False) -> None:
         """End the attempt now: preempted, or lost if killed."""
-        if number not in self._busy:
+        waiting = next((entry for entry in self._ready if entry[0].number == number), None)
+        if waiting is not None:
+            self._ready.remove(waiting)
+            job = waiting[0]
+        elif number in self._busy:
+            _, job = self._busy[number]
+        else:
             return
-        attempt = max(m.attempt for _, _, _, m in self._agenda if m.number == number)
-        self._agenda = [entry for entry in self._agenda if entry[3].number != number]
+        self._agenda = [entry for entry in self._agenda if entry[2].number != number]
         heapq.heapify(self._agenda)
-        kind = "worker_lost" if kill else "preempted"
-        failure = Failure(number, attempt, kind, "cancelled")  # type: ignore[arg-type]
-        self._enter(self._clock.now_s(), self._busy[number], failure)
+        kind: FailureKind = "worker_lost" if kill else "preempted"
+        self._enter(self._clock.now_s(), Failure(number, job.attempt, kind, "cancelled"))
 
     def close(self) -> None:
         """Forget everything."""
         self._agenda.clear()
+        self._ready.clear()
         self._busy.clear()
+        self._free = list(range(self._n_workers))

@@ -27,6 +27,10 @@ def load_objective(section: Mapping[str, Any], base_folder: str) -> Objective:
         from spiketune.objectives.function import load_function
 
         return load_function(str(section["function"]), base_folder)
+    if "command" in section:
+        from spiketune.objectives.command import Command
+
+        return Command(base_folder)
     from spiketune.objectives.training import train
 
     return train

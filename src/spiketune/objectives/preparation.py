@@ -12,6 +12,7 @@ from spiketune.config.loading import check_resolved, kind_of
 from spiketune.config.stdp import NEEDS_SPIKES, Stdp
 from spiketune.config.training import Dataset, Device, TrainingTrial
 from spiketune.errors import ConfigError, DeviceError, InputError
+from spiketune.objectives.command import check_command
 from spiketune.objectives.function import PICKLED, load_function
 
 
@@ -31,6 +32,9 @@ def prepare(sections: Iterable[Mapping[str, Any]], base_folder: str) -> None:
     for section in sections:
         if kind_of(section) == "function":
             functions.add(str(section["function"]))
+            continue
+        if kind_of(section) == "command":
+            check_command(section, base_folder)
             continue
         model = check_resolved(section)
         if isinstance(model, TrainingTrial):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spiketune.errors import InputError
-from spiketune.messages import Ended, Job, Report
+from spiketune.messages import OUTPUT, Ended, Job, Report
 
 
 class Trial:
@@ -34,6 +34,7 @@ class Trial:
         study_seed: Seed shared by all trials of the study (validation draws).
         section: The trial section of the configuration, every range replaced by its value.
         needed: Names of the metrics that objectives and constraints are made of.
+        time_limit_s: The attempt is ended after this; None for no limit.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Trial:
         self.study_seed = job.study_seed
         self.section: Mapping[str, Any] = job.section
         self.needed = (*job.objectives, *job.constraints)
+        self.time_limit_s = job.time_limit_s
         self._checkpoint_folder = Path(job.checkpoint_folder)
         self._send = send
         self._stop_requested = stop_requested
@@ -64,6 +66,11 @@ class Trial:
         """Folder for checkpoints, kept between the attempts of this trial; made on first use."""
         self._checkpoint_folder.mkdir(parents=True, exist_ok=True)
         return self._checkpoint_folder
+
+    @property
+    def output_dir(self) -> Path:
+        """Folder for what the trial shall leave behind; whoever writes to it makes it."""
+        return self._checkpoint_folder.parent / OUTPUT
 
     def report(self, fidelity: float, **metrics: float) -> None:
         """Report measurements after `fidelity` (say, epochs) of the training.

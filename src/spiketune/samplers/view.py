@@ -68,6 +68,7 @@ class SamplerView(BaseStorage):
         self._raw: list[FrozenTrial] = []
         self._seen: list[FrozenTrial] = []
         self._open: set[int] = set()
+        self._waiting: set[int] = set()
         self._unusable: set[int] = set()
         self._infeasible: set[int] = set()
         self._told: list[list[float]] = []
@@ -88,14 +89,12 @@ class SamplerView(BaseStorage):
     @property
     def n_asked(self) -> int:
         """Trials that were asked for: all but those enqueued that still wait."""
-        waiting = sum(self._raw[i].state == TrialState.WAITING for i in self._open)
-        return len(self._raw) - waiting
+        return len(self._raw) - len(self._waiting)
 
     def waiting(self) -> FrozenTrial | None:
         """The first trial that someone enqueued and nobody runs."""
         self._sync()
-        open_trials = (self._raw[i] for i in sorted(self._open))
-        return next((t for t in open_trials if t.state == TrialState.WAITING), None)
+        return self._raw[min(self._waiting)] if self._waiting else None
 
     @property
     def study_attrs(self) -> dict[str, Any]:
@@ -122,6 +121,10 @@ class SamplerView(BaseStorage):
 
     def _take_in(self, i: int) -> None:
         trial = self._raw[i]
+        if trial.state == TrialState.WAITING:
+            self._waiting.add(i)
+        else:
+            self._waiting.discard(i)
         if not trial.state.is_finished():
             self._open.add(i)
         else:

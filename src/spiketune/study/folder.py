@@ -19,6 +19,7 @@ import yaml
 from spiketune.config.loading import Configuration, configure, parse_yaml
 from spiketune.config.study import Study
 from spiketune.errors import ConfigError, InputError, StudyExistsError, StudyNotFoundError
+from spiketune.messages import OUTPUT
 
 _PACKAGES = ("spiketune", "optuna", "torch", "numpy", "scikit-learn")
 
@@ -58,11 +59,16 @@ class StudyFolder:
         return self.trial(number) / f"attempt-{attempt}"
 
     def discard(self, number: int, *, checkpoints: bool, logs: bool) -> None:
-        """Remove a finished trial's checkpoints and logs, and its folder once that is empty."""
+        """Remove a finished trial's checkpoints and logs, and its folder once that is empty.
+
+        What it left in its output folder stays.
+        """
         folder = self.trial(number)
         if not folder.exists():
             return
         for entry in folder.iterdir():
+            if entry.name == OUTPUT:
+                continue
             is_attempt = entry.name.startswith("attempt-")
             if (logs if is_attempt else checkpoints) and entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)

@@ -164,7 +164,9 @@ class BatchedStorage(JournalStorage):
             self._sync_with_backend()
             key = (study_id, self._replay_result.log_number_read)
             if self._listed is None or self._listed[0] != key:
-                self._listed = (key, self._replay_result.get_all_trials(study_id, None))
+                by_id = self._replay_result._trials.__getitem__
+                ids = self._replay_result._study_id_to_trial_ids[study_id]
+                self._listed = (key, list(map(by_id, ids)))  # Optuna's own loop is 10 x slower
             return self._listed[1]
 
     @property

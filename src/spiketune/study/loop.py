@@ -20,6 +20,7 @@ from spiketune.study.attempts import RETRIES, may_retry, worker_alive
 from spiketune.study.budget import n_counted, uptime_s
 from spiketune.study.housekeeping import Housekeeper
 from spiketune.study.jobs import JobMaker
+from spiketune.study.pacing import n_to_ask
 from spiketune.study.recovery import Running, is_ours, revive, what_became_of
 from spiketune.study.rungs import RungWatch, columns_of
 from spiketune.study.storage import StudyStorage
@@ -116,7 +117,7 @@ class StudyLoop:
             self._recover()
             while self._go_on():
                 self._fill()
-                if self._running:
+                if self._running or not self._executor.free_slots:  # or others take every GPU
                     self._handle(self._executor.events(self._patience_s()))
             self._drain()
         finally:
@@ -181,11 +182,20 @@ class StudyLoop:
         while self._executor.free_slots > 0 and self._n_rejected < REJECTED_IN_A_ROW:
             if self._waiting:
                 self._submit(self._waiting.popleft())
-            elif not self._wants_more() or not self._ask():
+            elif not self._ask_some():
                 return
 
+    def _ask_some(self) -> bool:
+        """Ask for as many configurations as are due now; false if there are none to be had."""
+        returns = self._jobs.study.returns
+        due = n_to_ask(returns, self._executor.n_workers, len(self._running))
+        n_asked = 0
+        while n_asked < due and self._wants_more() and self._ask():
+            n_asked += 1
+        return n_asked > 0
+
     def _ask(self) -> bool:
-        """Ask for one configuration and start it; false if there is none to be had."""
+        """Ask for one configuration, to be started next; false if there is none to be had."""
         enqueued = self._asker.enqueued()
         if enqueued is not None:
             self._start_enqueued(enqueued)
@@ -199,8 +209,8 @@ class StudyLoop:
         trial = self._storage.add(proposal, rejected=not accepted)
         self._n_rejected = 0 if accepted else self._n_rejected + 1
         if accepted:
-            self._submit(Running(trial, proposal.values))
-        return True
+            self._waiting.append(Running(trial, proposal.values))
+        return self._n_rejected < REJECTED_IN_A_ROW
 
     def _start_enqueued(self, enqueued: FrozenTrial) -> None:
         """Start a trial that someone enqueued by hand, or fail it if its values are none."""
@@ -211,7 +221,7 @@ class StudyLoop:
             self._storage.fail(enqueued, {"ended": "failed", "failure": failure})
             self._n_failed += 1
             return
-        self._submit(Running(self._storage.claim(enqueued, proposal), proposal.values))
+        self._waiting.append(Running(self._storage.claim(enqueued, proposal), proposal.values))
 
     def _submit(self, running: Running) -> None:
         number = running.trial.number

@@ -20,6 +20,7 @@ from spiketune.study.jobs import JobMaker
 from spiketune.study.journal import StudyLock
 from spiketune.study.loop import Progress, Reason, StudyLoop
 from spiketune.study.storage import StudyStorage
+from spiketune.study.table import ResultsTable
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -76,6 +77,8 @@ def run_session(
         threads = n_threads(study.executor)
         executor = make_executor(study.executor, configuration.trial, configuration.base_folder)
         jobs = JobMaker(study, configuration, folder, threads)
+        if configuration.kind == "command":
+            listen = ResultsTable(folder.path / "results.csv", configuration, storage).after(listen)
         loop = StudyLoop(storage, asker, executor, jobs, SystemClock(), listen)
         with signals_to(loop.request_stop):
             reason = loop.run()

@@ -55,9 +55,9 @@ def test_a_region_that_only_fails_is_given_up_for_a_fresh_one():
 
 @pytest.mark.parametrize(
     ("spent", "exponent"),
-    [(0.0, 1.0), (0.1, 0.83), (0.3, 0.56), (0.5, 0.26), (0.6, 0.0), (0.7, 0.0), (0.95, 1.0)],
+    [(0.0, 1.0), (0.1, 0.83), (0.3, 0.56), (0.5, 0.5), (0.6, 0.5), (0.7, 0.5), (0.95, 1.0)],
 )
-def test_the_cost_counts_as_the_schedule_says(spent, exponent):
+def test_the_cost_counts_as_the_schedule_says_and_never_less_than_half(spent, exponent):
     assert cost_exponent(spent) == pytest.approx(exponent, abs=0.01)
 
 

@@ -1,0 +1,56 @@
+"""A fidelity rule beside a search that a simulator runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from spiketune.fidelity import Curve, Point, build_rule
+
+# Name in the tables: registered rule and its options. Epochs 1, 2, 4, 8, 16 are where halving was
+# judged on the logged curves alone.
+FIDELITIES: dict[str, tuple[str, dict[str, object]]] = {
+    "asha": ("asha", {"min": 1, "reduction": 2}),
+    "asha3": ("asha", {"min": 1, "reduction": 3}),
+    "hyperband": ("hyperband", {"min": 1, "reduction": 2}),
+    "median": ("median", {}),
+    "plateau": ("plateau", {}),
+    "forecast": ("forecast", {}),
+}
+
+
+class Rungs:
+    """The curves of all trials of one search, and the rule that judges them.
+
+    Args:
+        rule: Registered name.
+        options: Its options.
+    """
+
+    def __init__(self, rule: str, options: Mapping[str, Any]) -> None:
+        self._rule = build_rule(rule, options)
+        self._curves: dict[int, Curve] = {}
+
+    def heard(
+        self, number: int, fidelity: float, gains: Sequence[float], *, maximum: float, data: float
+    ) -> bool:
+        """Whether a trial stops at this report.
+
+        Args:
+            number: The trial.
+            fidelity: Epochs done.
+            gains: Objectives, larger is better, (m,).
+            maximum: Epochs of the whole trial.
+            data: Data that an epoch of it sees, in any unit.
+        """
+        curve = self._curves.setdefault(number, Curve(number, maximum, data))
+        if not curve.add(fidelity, Point(tuple(map(float, gains)))) or fidelity >= maximum:
+            return False
+        others = (c for n, c in self._curves.items() if n != number)
+        return self._rule.decide(curve, others) is not None
+
+    def finished(self, number: int) -> None:
+        """Note that a trial ended at its full fidelity."""
+        if number in self._curves and math.isfinite(self._curves[number].maximum):
+            self._curves[number].finished = True
