@@ -66,6 +66,32 @@ def out_of_memory(trial):
     raise MemoryError("no more")
 
 
+def out_of_numpys_memory(trial):
+    import numpy as np
+
+    np.ones(2**58)
+
+
+def out_of_torchs_memory(trial):
+    import torch
+
+    torch.ones(2**58)
+
+
+def out_of_cuda_memory(trial):
+    import torch
+
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+
+def eats_memory(trial):
+    """Takes memory until the kernel has enough of it."""
+    taken = []
+    while len(taken) < 1000:
+        taken.append(b"x" * 2**24)
+    return 0.0
+
+
 def killed(trial):
     os.kill(os.getpid(), signal.SIGKILL)
 
