@@ -215,3 +215,23 @@ def counts_epochs(trial):
         if trial.should_stop():
             raise spiketune.Preempted
     return trial.params["x"]
+
+
+def sums_over_ranks(trial):
+    """Divides its work over the ranks of its communicator."""
+    total = trial.comm.allreduce(trial.comm.Get_rank() + 1)
+    trial.report(1, loss=trial.params["x"])
+    assert not trial.should_stop()
+    return {"loss": trial.params["x"], "ranks": trial.comm.Get_size(), "sum": total}
+
+
+def fails_on_every_rank(trial):
+    if trial.number == 1:
+        raise ValueError("on both")
+    return sums_over_ranks(trial)
+
+
+def one_rank_dies_once(trial):
+    if trial.number == 1 and trial.attempt == 1 and trial.comm.Get_rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sums_over_ranks(trial)

@@ -19,6 +19,7 @@ _GOES_WITH: Final[dict[str, tuple[str, ...]]] = {
     "workers": ("local", "inline", "dask"),
     **dict.fromkeys(("gpus", "trials_per_gpu", "gpu_limits"), ("local",)),
     "address": ("dask",),
+    "ranks_per_trial": ("mpi",),
     **dict.fromkeys(
         (
             *("mode", "jobs", "walltime", "memory", "gpus_per_job", "directives"),
@@ -107,6 +108,7 @@ class Executor(Section):
             empty list for none (`local`).
         trials_per_gpu: Trials at once on each GPU.
         gpu_limits: When a GPU takes no further trial.
+        ranks_per_trial: MPI ranks that run one trial together (`mpi`).
         time_limit: Longest time an attempt may take.
         preload: Modules that the fork server imports before the first trial.
         mode: `job`, one scheduler job per attempt (`slurm`, `lsf`: the default there), or
@@ -136,6 +138,7 @@ class Executor(Section):
     gpus: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     trials_per_gpu: Annotated[int, Field(ge=1)] = 1
     gpu_limits: GpuLimits = GpuLimits()
+    ranks_per_trial: Annotated[int, Field(ge=1)] = 1
     time_limit: Duration | None = None
     preload: tuple[str, ...] = ()
     mode: Literal["job", "workers"] | None = None

@@ -21,6 +21,7 @@ from mpi4py.futures import MPICommExecutor
 
 from spiketune.executors.base import Executor
 from spiketune.executors.local import LocalExecutor
+from spiketune.executors.mpi_groups import MpiGroupsExecutor, serve_group
 from spiketune.executors.reports import ReportReader
 from spiketune.executors.supervision import KILL_FILE, POLL_S, STOP_FILE, supervise
 from spiketune.messages import Failure, Job, Message, from_json, to_json
@@ -33,29 +34,38 @@ def serve() -> None:
     """Be a worker rank until rank 0 has finished."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)  # rank 0 decides what becomes of the trials
-    while _wanted():
+    while ranks_per_trial := _wanted():
+        if ranks_per_trial > 1:
+            serve_group(MPI.COMM_WORLD, ranks_per_trial)
+            continue
         with MPICommExecutor(MPI.COMM_WORLD, root=0):
             pass  # on this rank the block begins when the executor of rank 0 is closed
 
 
 def release() -> None:
     """On rank 0, let the other ranks go."""
-    _want(False)
+    _want(0)
 
 
-def _want(more: bool) -> None:
-    """On rank 0, tell every other rank whether there will be another executor."""
+def groups_executor(ranks_per_trial: int) -> Executor:
+    """On rank 0, an executor whose trials take several ranks each."""
+    _want(ranks_per_trial)
+    return MpiGroupsExecutor(MPI.COMM_WORLD, ranks_per_trial)
+
+
+def _want(ranks_per_trial: int) -> None:
+    """On rank 0, tell every other rank of the next executor; 0 for no other."""
     for rank in range(1, MPI.COMM_WORLD.Get_size()):
-        MPI.COMM_WORLD.send(more, dest=rank, tag=_TAG)
+        MPI.COMM_WORLD.send(ranks_per_trial, dest=rank, tag=_TAG)
 
 
-def _wanted() -> bool:
+def _wanted() -> int:
     """On a worker rank, wait for that word; asleep, since MPI's own waiting takes a core."""
     request = MPI.COMM_WORLD.irecv(source=0, tag=_TAG)
     while True:
-        there, more = request.test()
+        there, ranks_per_trial = request.test()
         if there:
-            return bool(more)
+            return cast(int, ranks_per_trial)
         time.sleep(_IDLE_S)
 
 
@@ -74,7 +84,7 @@ class MpiExecutor(Executor):
         self._preload = tuple(preload)
         self._base_folder = base_folder
         self._running: dict[int, tuple[Job, Future[str], ReportReader]] = {}
-        _want(True)
+        _want(1)
         self._context: MPICommExecutor | None = MPICommExecutor(MPI.COMM_WORLD, root=0)
         self._pool = cast(Pool, self._context.__enter__())
 

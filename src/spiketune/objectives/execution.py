@@ -39,7 +39,10 @@ def load_objective(section: Mapping[str, Any], base_folder: str) -> Objective:
 
 
 def execute(
-    job: Job, send: Callable[[Report], None], stop_requested: Callable[[], bool]
+    job: Job,
+    send: Callable[[Report], None],
+    stop_requested: Callable[[], bool],
+    comm: Any = None,
 ) -> Result | Failure:
     """Run one attempt, whatever happens in it.
 
@@ -47,12 +50,13 @@ def execute(
         job: What to run.
         send: Takes each report as it is made.
         stop_requested: Whether the attempt should write a checkpoint and leave.
+        comm: MPI communicator of the ranks that run the attempt together, if several do.
 
     Returns:
         The result, or the failure with its kind; a traceback goes to stderr.
     """
     stop = _Witness(stop_requested)
-    trial = Trial(job, send=send, stop_requested=stop)
+    trial = Trial(job, send=send, stop_requested=stop, comm=comm)
     started_s = time.monotonic()
 
     def failure(kind: FailureKind, message: str) -> Failure:
@@ -86,7 +90,7 @@ class _Witness:
         self.obeyed = False
 
     def __call__(self) -> bool:
-        self.obeyed = self.obeyed or self._stop_requested()
+        self.obeyed = self._stop_requested() or self.obeyed
         return self.obeyed
 
 
