@@ -208,7 +208,7 @@ def test_a_worker_that_dask_gives_up_is_replaced(tmp_path, monkeypatch):
         os.kill(worker_pid(tmp_path), signal.SIGKILL)
         assert ends(collect(executor, 1))[0].kind == "worker_lost"
         executor.submit(job(tmp_path, 1))
-        assert isinstance(ends(collect(executor, 1))[0], Result)
+        assert isinstance(ends(collect(executor, 1, limit_s=90.0))[0], Result)
         executor.close()
 
 

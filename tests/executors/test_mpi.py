@@ -14,7 +14,7 @@ import yaml
 from spiketune.api import Study
 from spiketune.config.executor import Executor as ExecutorConfig
 from spiketune.errors import InputError
-from spiketune.executors.ranks import ranks, without_ranks
+from spiketune.executors.ranks import local_rank, ranks, without_ranks
 from spiketune.executors.registry import make_executor
 from tests.study.support import TESTS, document
 
@@ -90,6 +90,8 @@ def test_launchers_tell_their_ranks():
     assert ranks({**openmpi, "OMPI_COMM_WORLD_LOCAL_SIZE": "4"}) == (8, 3, 4)
     assert ranks({"PMI_SIZE": "2", "PMI_RANK": "1"}) == (2, 1, 2)
     assert ranks({"PATH": "/bin"}) == (1, 0, 1)
+    assert local_rank({**openmpi, "OMPI_COMM_WORLD_LOCAL_RANK": "1"}) == 1
+    assert local_rank({"PMI_SIZE": "4", "PMI_RANK": "3"}) == 3
     assert without_ranks({**openmpi, "PMIX_RANK": "3", "PATH": "/bin"}) == {"PATH": "/bin"}
 
 

@@ -17,7 +17,8 @@ WORKER_PLACES: Final = ("slurm", "lsf", "pbs", "oar", "sge", "htcondor")
 _PLACES: Final = ("local", "inline", "mpi", "dask", *WORKER_PLACES)  # others bring their own rules
 _GOES_WITH: Final[dict[str, tuple[str, ...]]] = {
     "workers": ("local", "inline", "dask"),
-    **dict.fromkeys(("gpus", "trials_per_gpu", "gpu_limits"), ("local",)),
+    **dict.fromkeys(("gpus", "trials_per_gpu"), ("local", "mpi")),
+    "gpu_limits": ("local",),
     "address": ("dask",),
     "ranks_per_trial": ("mpi",),
     **dict.fromkeys(
@@ -105,7 +106,7 @@ class Executor(Section):
             this MPI job).
         workers: Trials at once; None takes one per core for `local` and `dask`, 1 for `inline`.
         gpus: Numbers of the GPUs to use, as `nvidia-smi` shows them; None for all visible, an
-            empty list for none (`local`).
+            empty list for none (`local`, `mpi`).
         trials_per_gpu: Trials at once on each GPU.
         gpu_limits: When a GPU takes no further trial.
         ranks_per_trial: MPI ranks that run one trial together (`mpi`).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -104,9 +105,13 @@ def _local(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -
     return LocalExecutor(n_here, preload=preload, base_folder=base_folder, gpus=gpus)
 
 
+def _wants_gpu(config: ExecutorConfig, trial: Mapping[str, Any]) -> bool:
+    return bool(config.gpus) if config.gpus is not None else trial.get("device") != "cpu"
+
+
 def _gpus(config: ExecutorConfig, trial: Mapping[str, Any]) -> GpuPool | None:
     """GPUs for trials that may want one."""
-    if config.gpus is None and trial.get("device") == "cpu":
+    if not _wants_gpu(config, trial):
         return None
     return gpu_pool(config.gpus, config.trials_per_gpu, config.gpu_limits)
 
@@ -118,7 +123,7 @@ def _mpi(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> 
             "`mpirun -n 4 spiketune run FILE --set study.executor.name=mpi`"
         )
     try:
-        from spiketune.executors.mpi import MpiExecutor, groups_executor
+        from spiketune.executors.mpi import MpiExecutor, RankGpus, groups_executor
     except ImportError as error:
         raise InputError(
             f"study.executor: mpi needs an MPI library and an extra ({error}); "
@@ -127,7 +132,11 @@ def _mpi(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> 
     if config.ranks_per_trial > 1:
         _check_groups(config.ranks_per_trial, trial)
         return groups_executor(config.ranks_per_trial)
-    return MpiExecutor(preload=_preload(config, trial, base_folder), base_folder=base_folder)
+    shared = None
+    if _wants_gpu(config, trial):
+        shared = RankGpus(config.gpus, config.trials_per_gpu, socket.gethostname())
+    preload = _preload(config, trial, base_folder)
+    return MpiExecutor(preload=preload, base_folder=base_folder, gpus=shared)
 
 
 def _check_groups(ranks_per_trial: int, trial: Mapping[str, Any]) -> None:
