@@ -235,3 +235,16 @@ def one_rank_dies_once(trial):
     if trial.number == 1 and trial.attempt == 1 and trial.comm.Get_rank() == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return sums_over_ranks(trial)
+
+
+def noisy(trial):
+    """A loss that depends on the seed, and a line in a log for each time that it was measured."""
+    if "log" in trial.params:
+        with Path(trial.params["log"]).open("a") as log:
+            log.write(f"{trial.params['x']} {trial.seed}\n")
+    if trial.params["x"] > trial.params.get("crash_above", 2):
+        raise ValueError("too large")
+    noise = (trial.seed % 1000) / 1000 - 0.5
+    trial.set_constraint("small", trial.params["x"] - trial.params.get("bound", 2))
+    loss = trial.params["x"] + trial.params.get("noise", 0.1) * noise
+    return {"loss": loss, "size": 1 - trial.params["x"]}

@@ -9,7 +9,7 @@ import warnings
 import typer
 
 from spiketune import __version__
-from spiketune.cli import information, studies, trainings
+from spiketune.cli import checks, experiments, information, studies, trainings
 from spiketune.cli.output import say
 from spiketune.errors import InputError, SpiketuneError
 from spiketune.executors.ranks import ranks
@@ -24,7 +24,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 studies.register(app)
+checks.register(app)
 trainings.register(app)
+experiments.register(app)
 information.register(app)
 
 
