@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from optuna.storages import BaseStorage
+
 from spiketune.clock import SystemClock
 from spiketune.config.loading import Configuration
 from spiketune.config.study import Study
@@ -38,11 +40,16 @@ def study_of(configuration: Configuration) -> Study:
 
 def asker_of(storage: StudyStorage, configuration: Configuration) -> Asker:
     """The asker that a study's configuration describes, on its journal."""
+    return asker_on(storage.storage, configuration)
+
+
+def asker_on(storage: BaseStorage, configuration: Configuration) -> Asker:
+    """The same, on any storage that holds the study under its name."""
     study = study_of(configuration)
     return Asker(
-        storage.storage,
-        storage.study_id,
-        storage.name,
+        storage,
+        storage.get_study_id_from_name(study.name),
+        study.name,
         configuration.space,
         sampler=study.sampler.name,
         options=study.sampler.options,
