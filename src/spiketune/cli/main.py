@@ -9,7 +9,7 @@ import warnings
 import typer
 
 from spiketune import __version__
-from spiketune.cli import checks, information, studies, trainings
+from spiketune.cli import checks, experiments, information, studies, trainings
 from spiketune.cli.output import say
 from spiketune.errors import InputError, SpiketuneError
 from spiketune.executors.ranks import ranks
@@ -26,6 +26,7 @@ app = typer.Typer(
 studies.register(app)
 checks.register(app)
 trainings.register(app)
+experiments.register(app)
 information.register(app)
 
 

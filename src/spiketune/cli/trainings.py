@@ -14,10 +14,15 @@ from spiketune.cli.output import Json, Overrides, out, print_json, say
 from spiketune.config.loading import Configuration, load, without_parameters
 from spiketune.errors import ConfigError, InputError, StudyExistsError
 from spiketune.messages import Failure, Message, Report, Result
+from spiketune.report.live_chart import LiveChart
 from spiketune.runs import RunFolder, is_study, train_once
 from spiketune.study.folder import dated_sibling, now_text, write_atomically
 from spiketune.study.retraining import Candidate, Retrained
 
+Snapshots = Annotated[
+    str | None, typer.Option(metavar="A,B,C", help="Epochs after which to keep a snapshot.")
+]
+Plot = Annotated[bool, typer.Option("--plot", help="Draw accuracies while it runs.")]
 _SHOWN = ("test_accuracy", "validation_accuracy", "spikes_per_sample", "silent_share", "cost_s")
 
 
@@ -33,7 +38,11 @@ def train(
     folder: Annotated[
         Path | None, typer.Option(help="Folder of the run; runs/<file name> if not given.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and order.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of weights and order; 0 if the file has none.")
+    ] = None,
+    snapshots: Snapshots = None,
+    plot: Plot = False,
     new: Annotated[
         bool, typer.Option("--new", help="If the folder exists, use a dated sibling of it.")
     ] = False,
@@ -43,9 +52,17 @@ def train(
 
     Ctrl-C writes a checkpoint; the same command goes on from it.
 
-    Example: [bold]spiketune train mine.yaml --set trial.training.epochs=3[/bold]
+    `--snapshots 0,10,100` keeps the training as it stands after those epochs; `--plot` draws
+    accuracies into an HTML file while it runs, which a browser follows.
+
+    Example: [bold]spiketune train mine.yaml --set trial.training.epochs=3 --plot[/bold]
     """
-    configuration = load(source, overrides or ())
+    given = list(overrides or ())
+    if snapshots is not None:
+        given.append(f"trial.training.snapshots={epochs_in(snapshots)}")
+    configuration = load(source, given)
+    if seed is not None and configuration.kind == "network":
+        configuration = load(source, [*given, f"trial.seed={seed}"])
     _refuse_ranges(configuration)
     path = folder or Path("runs") / Path(source).stem
     if new and path.exists():
@@ -54,7 +71,24 @@ def train(
     if run.result is not None:
         raise StudyExistsError(f"{path}: is finished already; start a dated sibling with `--new`")
     prepare(configuration)
-    end = train_once(configuration, run, seed, lambda report: say(_line(report)))
+    go(configuration, run, configuration.trial.get("seed") or seed or 0, plot=plot, json=json)
+
+
+def go(configuration: Configuration, run: RunFolder, seed: int, *, plot: bool, json: bool) -> None:
+    """Train to the end and print what came of it; exit status 1 where it did not end."""
+    chart = LiveChart(run.path / "live.html", run.path.name) if plot else None
+    if chart is not None:
+        say(f"live plot: {chart.path}")
+
+    def listen(report: Report) -> None:
+        say(_line(report))
+        if chart is not None:
+            chart.add(report)
+
+    end = train_once(configuration, run, seed, listen)
+    path = run.path
+    if chart is not None:
+        chart.finish()
     if isinstance(end, Failure):
         say(f"{end.kind}: {end.message}")
         if end.kind == "preempted":
@@ -116,6 +150,18 @@ def _retrain_file(target: str, seeds: int, overrides: list[str]) -> tuple[list[R
     records = [one.as_record() for one in found]
     write_atomically(place / "retrained.json", json_module.dumps(records, indent=2))
     return found, place
+
+
+def epochs_in(text: str) -> list[int]:
+    """The epochs of an option such as `0,10,100`.
+
+    Raises:
+        InputError: If it is no such list.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() for part in parts):
+        raise InputError(f"--snapshots {text}: must be epochs such as 0,10,100")
+    return sorted({int(part) for part in parts})
 
 
 def _refuse_ranges(configuration: Configuration) -> None:

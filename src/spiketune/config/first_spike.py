@@ -12,7 +12,7 @@ NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 # Keys of `training:` that have a meaning for this kind; its losses are its own.
-TRAINING_KEYS = frozenset({"epochs", "batch_size", "optimizer", "scheduler"})
+TRAINING_KEYS = frozenset({"epochs", "snapshots", "batch_size", "optimizer", "scheduler"})
 
 
 class InputTimes(Section):

@@ -13,7 +13,7 @@ NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 TimeConstant = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 # Keys of `training:` that have a meaning for this kind; the others belong to gradients.
-TRAINING_KEYS = frozenset({"epochs", "batch_size"})
+TRAINING_KEYS = frozenset({"epochs", "snapshots", "batch_size"})
 NEEDS_SPIKES = "`kind: stdp` needs spikes; say `poisson`, `rate` or `latency`"
 
 

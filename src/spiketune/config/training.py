@@ -174,9 +174,14 @@ class Patience(Section):
 
 
 class Training(Section):
-    """How long and by what rule the weights are trained."""
+    """How long and by what rule the weights are trained.
+
+    After each epoch of `snapshots` (0: before the first) the training is kept as it stands, to
+    be looked at or gone on from.
+    """
 
     epochs: Annotated[int, Field(ge=1)] = 10
+    snapshots: tuple[Annotated[int, Field(ge=0)], ...] = ()
     batch_size: Annotated[int, Field(ge=1)] = 128
     optimizer: Optimizer = Optimizer()
     scheduler: Scheduler | None = None
@@ -184,11 +189,23 @@ class Training(Section):
     rate_regularization: RateRegularization | None = None
     patience: Patience | None = None
 
+    @model_validator(mode="after")
+    def _snapshots_within(self) -> Training:
+        if self.snapshots and max(self.snapshots) > self.epochs:
+            raise ValueError(
+                f"`snapshots` holds {max(self.snapshots)}, but there are {self.epochs} epochs"
+            )
+        return self
+
 
 class TrainingTrial(Section):
-    """A trial section that describes one training completely."""
+    """A trial section that describes one training completely.
+
+    `seed` is that of weights, order and noise; without it a study gives each trial its own.
+    """
 
     device: Device = "auto"
+    seed: Annotated[int, Field(ge=0)] | None = None
     dataset: Dataset
     silence: Silence | None = None
     network: AnyNetwork

@@ -69,7 +69,7 @@ def train(trial: Trial) -> Mapping[str, float]:
         trainer = build_trainer(
             config,
             splits,
-            seed=trial.seed,
+            seed=trial.seed if config.seed is None else config.seed,
             study_seed=trial.study_seed,
             checkpoint=trial.checkpoint_dir / CHECKPOINT_FILE,
             on_epoch=report,

@@ -31,6 +31,11 @@ class Checkpoint:
     facts: Mapping[str, Any]
 
 
+def snapshot_file(checkpoint: Path, epoch: int) -> Path:
+    """Where the snapshot after an epoch lies: beside the checkpoint that is written over."""
+    return checkpoint.with_name(f"epoch-{epoch:05d}.safetensors")
+
+
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, which replaces the file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -165,6 +165,7 @@ class EpochTraining(ABC):
             TrialError: If the loss or a weight is not finite (kind `nan`).
         """
         kept = self._take_checkpoint()
+        self._write_snapshot(kept)
         while not self._over:
             started_s = time.perf_counter()
             trained = self._train_epoch(self._progress.epochs_done)
@@ -175,6 +176,7 @@ class EpochTraining(ABC):
                 return self._outcome("interrupted")
             self._close_epoch(trained, trained_s)
             kept = self._take_checkpoint()
+            self._write_snapshot(kept)
             if self._over or self._progress.cost_s - self._written_s >= CHECKPOINT_EVERY_S:
                 self._write(kept)
         return self._outcome("silent" if self._progress.stopped_by == "silence" else "finished")
@@ -232,6 +234,12 @@ class EpochTraining(ABC):
     def _take_checkpoint(self) -> Checkpoint | None:
         return None if self._path is None else Checkpoint(self._tensors(), self._facts())
 
+    def _write_snapshot(self, checkpoint: Checkpoint | None) -> None:
+        epoch = self._progress.epochs_done
+        wanted = epoch in self._config.training.snapshots
+        if wanted and checkpoint is not None and self._path is not None:
+            checkpoints.save(checkpoints.snapshot_file(self._path, epoch), checkpoint)
+
     def _write(self, checkpoint: Checkpoint | None) -> None:
         if checkpoint is not None and self._path is not None:
             checkpoints.save(self._path, checkpoint)
@@ -239,9 +247,9 @@ class EpochTraining(ABC):
 
 
 def training_fingerprint(config: TrainingTrial, seed: int, study_seed: int) -> str:
-    """Tells trainings apart; the same for more epochs, or on another device."""
+    """Tells trainings apart; the same for more epochs or snapshots, or on another device."""
     section: Mapping[str, Any] = config.model_dump(
-        mode="json", exclude={"device": True, "training": {"epochs"}}
+        mode="json", exclude={"device": True, "seed": True, "training": {"epochs", "snapshots"}}
     )
     text = json.dumps([section, seed, study_seed], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

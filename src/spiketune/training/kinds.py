@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+import torch
+
 from spiketune.config.first_spike import FirstSpike
 from spiketune.config.stdp import Stdp
 from spiketune.config.training import TrainingTrial
@@ -17,6 +19,7 @@ from spiketune.training.batches import on_device
 from spiketune.training.evaluation import Evaluation
 from spiketune.training.first_spike import FirstSpikeTrainer
 from spiketune.training.progress import Metrics
+from spiketune.training.saved import AnyNetwork
 from spiketune.training.stdp import StdpTrainer
 from spiketune.training.trainer import Trainer
 
@@ -62,7 +65,22 @@ def evaluate_trained(
         study_seed: Draws the spikes of an encoding.
         split: Name of the split, which draws of its own.
     """
-    samples, network = on_device(data, trainer.device, config.dataset), trainer.network
+    return evaluate_network(
+        trainer.network, trainer.device, data, config, study_seed=study_seed, split=split
+    )
+
+
+def evaluate_network(
+    network: AnyNetwork,
+    device: torch.device,
+    data: Labelled,
+    config: TrainingTrial,
+    *,
+    study_seed: int,
+    split: str,
+) -> Evaluation:
+    """Measure a network on a split; the arguments are those of `evaluate_trained`."""
+    samples = on_device(data, device, config.dataset)
     if isinstance(network, StdpNetwork):
         return stdp.evaluate(network, samples, config, study_seed=study_seed, split=split)
     if isinstance(network, FirstSpikeNetwork):
