@@ -81,6 +81,8 @@ def run(
         path = dated_sibling(path)
     study = create(configuration, path)
     say(f"study {study.path}: {len(configuration.space)} parameters, {_purpose(study)}")
+    if why := study.why_this_sampler:
+        say(why)
     _go(study, json)
 
 

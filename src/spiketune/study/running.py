@@ -16,6 +16,7 @@ from spiketune.config.study import Study
 from spiketune.errors import ConfigError
 from spiketune.executors.registry import make_executor, n_threads
 from spiketune.samplers.asker import Asker
+from spiketune.samplers.auto import settled
 from spiketune.study.fitting import fits_of
 from spiketune.study.folder import StudyFolder
 from spiketune.study.jobs import JobMaker
@@ -45,7 +46,7 @@ def asker_of(storage: StudyStorage, configuration: Configuration) -> Asker:
 
 def asker_on(storage: BaseStorage, configuration: Configuration) -> Asker:
     """The same, on any storage that holds the study under its name."""
-    study = study_of(configuration)
+    study, _ = settled(study_of(configuration), configuration.space)
     return Asker(
         storage,
         storage.get_study_id_from_name(study.name),
