@@ -54,7 +54,7 @@ _MANY_PARAMETERS: Final = 60
 _LONG_S: Final = 6 * 3600.0
 
 # As benchmarks/RESULTS.md stands: cascbo leads on problems of one objective within some hundred
-# trials; on the logs of 14-hour searches with 16 workers nsga2 does. docs/samplers.md has the table.
+# trials; on the logs of 14-hour searches with 16 workers nsga2 does. docs/samplers.md tells it.
 RULES: Final[Sequence[Rule]] = (
     Rule(
         "grid",
@@ -86,7 +86,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(
         "cascbo",
         lambda f: True,
-        "one objective, a budget of moderate size, {n_numeric} of {n_parameters} parameters numbers",
+        "one objective, a moderate budget, {n_numeric} of {n_parameters} parameters numbers",
     ),
 )
 
