@@ -88,7 +88,8 @@ def test_a_network_that_speaks_is_trained_as_without_a_probe(tmp_path):
 
 
 def test_some_of_the_rejected_are_trained_all_the_same(tmp_path):
-    end, _ = run(tmp_path, True, DEAF, audited())
+    end, reports = run(tmp_path, True, DEAF, audited())
+    assert [r.metrics["probe_audited"] for r in reports] == [1.0]
     assert end.details["probe"] == "audited"
     assert end.ended == "silent"  # and stopped in its first epoch, as without a probe
     assert end.fidelity == 1
@@ -116,7 +117,7 @@ def test_the_interval_agrees_with_scipy(hits, n):
 
 
 def test_false_rejections_are_those_audited_that_spoke():
-    row = TrialRow(0, "finished", {})
+    row = TrialRow(0, "finished", {}, objectives={"loss": 0.0})
     said = [
         *[("spoke", "finished")] * 3,
         *[("rejected", "silent")] * 5,
@@ -124,10 +125,13 @@ def test_false_rejections_are_those_audited_that_spoke():
         ("audited", "finished"),
     ]
     rows = [replace(row, state=state, details={"probe": word}) for word, state in said]
-    tally = tally_of([*rows, row])
-    assert tally == ProbeTally(n_probed=12, n_rejected=5, n_audited=4, n_false=1)
+    stopped = replace(row, state="stopped")  # at a rung: its reports alone say it
+    tally = tally_of([*rows, replace(row, state="failed", objectives={}), stopped])
+    assert tally == ProbeTally(n_probed=13, n_rejected=5, n_audited=4, n_false=1)
+    more = tally_of([*rows, replace(stopped, reports={"probe_audited": [1.0]})])
+    assert more == ProbeTally(n_probed=13, n_rejected=5, n_audited=5, n_false=2)
     assert tally.in_words() == (
-        "Silence probe: 5 of 12 trials rejected untrained; of 4 trained all the same 1 spoke: "
+        "Silence probe: 5 of 13 trials rejected untrained; of 4 trained all the same 1 spoke: "
         "false rejections 25.0% (0.6% to 80.6% at 95 %)."
     )
     assert tally_of([row]).in_words() == ""

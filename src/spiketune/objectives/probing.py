@@ -6,6 +6,7 @@ import time
 from typing import Final
 
 from spiketune.config.training import TrainingTrial
+from spiketune.messages import AUDITED
 from spiketune.objectives.trial import Trial
 from spiketune.seeding import child_seed
 from spiketune.training.kinds import AnyTrainer
@@ -41,3 +42,9 @@ def silent_at_once(trial: Trial, trainer: AnyTrainer, config: TrainingTrial) -> 
     trial.set_constraint("silence", 1.0 - config.silence.share)  # no sample has spoken
     trial.end("silent")
     return {**found, "cost_s": probe_s}
+
+
+def audited(trial: Trial) -> Metrics:
+    """What the reports of a trial say that was trained though the probe rejected it."""
+    *_, details = trial.outcome
+    return {AUDITED: 1.0} if details.get("probe") == "audited" else {}

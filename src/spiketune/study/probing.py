@@ -8,6 +8,7 @@ from typing import Final
 
 from scipy.special import betaincinv
 
+from spiketune.messages import AUDITED
 from spiketune.study.results import TrialRow
 
 CONFIDENCE: Final = 0.95
@@ -18,7 +19,7 @@ class ProbeTally:
     """What became of the trials that a silence probe looked at.
 
     Attributes:
-        n_probed: Trials that were probed.
+        n_probed: Trials that ended by themselves, all of which were probed.
         n_rejected: Told as silent without a training.
         n_audited: Would have been rejected, and were trained all the same to their end.
         n_false: Those of them that were not silent after all.
@@ -45,14 +46,22 @@ class ProbeTally:
 
 def tally_of(rows: Sequence[TrialRow]) -> ProbeTally:
     """Count the trials of a study by what its probe said."""
-    said = [(str(row.details["probe"]), row) for row in rows if "probe" in row.details]
-    audited = [row for word, row in said if word == "audited"]
+    ended = [row for row in rows if row.objectives]
+    if not any("probe" in row.details for row in ended):
+        return ProbeTally(0, 0, 0, 0)
+    audited = [row for row in ended if _was_audited(row)]
     return ProbeTally(
-        n_probed=len(said),
-        n_rejected=sum(word == "rejected" for word, _ in said),
+        n_probed=len(ended),
+        n_rejected=sum(row.details.get("probe") == "rejected" for row in ended),
         n_audited=len(audited),
         n_false=sum(row.state != "silent" for row in audited),
     )
+
+
+def _was_audited(row: TrialRow) -> bool:
+    """A trial stopped at a rung, or repeated, has its reports to say so."""
+    reported = AUDITED in row.reports or AUDITED in row.metrics
+    return reported or row.details.get("probe") == "audited"
 
 
 def binomial_interval(n_hits: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
