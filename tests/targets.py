@@ -174,19 +174,6 @@ def lasts(trial):
     return trial.params["x"]
 
 
-def noisy(trial):
-    """A loss that depends on the seed, and a line in a log for each time that it was measured."""
-    if "log" in trial.params:
-        with Path(trial.params["log"]).open("a") as log:
-            log.write(f"{trial.params['x']} {trial.seed}\n")
-    if trial.params["x"] > trial.params.get("crash_above", 2):
-        raise ValueError("too large")
-    noise = (trial.seed % 1000) / 1000 - 0.5
-    trial.set_constraint("small", trial.params["x"] - trial.params.get("bound", 2))
-    loss = trial.params["x"] + trial.params.get("noise", 0.1) * noise
-    return {"loss": loss, "size": 1 - trial.params["x"]}
-
-
 def counts_epochs(trial):
     """Trains five epochs with a checkpoint after each, and logs every epoch that is whole."""
     state = trial.checkpoint_dir / "epoch"
@@ -202,3 +189,16 @@ def counts_epochs(trial):
         if trial.should_stop():
             raise spiketune.Preempted
     return trial.params["x"]
+
+
+def noisy(trial):
+    """A loss that depends on the seed, and a line in a log for each time that it was measured."""
+    if "log" in trial.params:
+        with Path(trial.params["log"]).open("a") as log:
+            log.write(f"{trial.params['x']} {trial.seed}\n")
+    if trial.params["x"] > trial.params.get("crash_above", 2):
+        raise ValueError("too large")
+    noise = (trial.seed % 1000) / 1000 - 0.5
+    trial.set_constraint("small", trial.params["x"] - trial.params.get("bound", 2))
+    loss = trial.params["x"] + trial.params.get("noise", 0.1) * noise
+    return {"loss": loss, "size": 1 - trial.params["x"]}

@@ -13,7 +13,16 @@ from spiketune.study.confirming import Confirmation, in_words
 from spiketune.study.probing import tally_of
 from spiketune.study.results import TrialRow, front, knee, ranked
 
-STATES: Final = ("finished", "stopped", "silent", "failed", "rejected", "running", "waiting")
+STATES: Final = (
+    "finished",
+    "stopped",
+    "silent",
+    "failed",
+    "rejected",
+    "running",
+    "paused",
+    "waiting",
+)
 
 
 @dataclass(frozen=True)  # without slots: the derived values below are kept
