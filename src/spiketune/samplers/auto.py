@@ -65,7 +65,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(
         "tpe",
         lambda f: f.n_objectives > 1 and f.n_trials <= _FEW_TRIALS,
-        "{n_objectives} objectives and no more than {n_trials:g} trials",
+        "{n_objectives} objectives and few trials",
     ),
     Rule("nsga2", lambda f: f.n_objectives > 1, "{n_objectives} objectives and many trials"),
     Rule(
@@ -86,7 +86,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(
         "cascbo",
         lambda f: True,
-        "one objective, a moderate budget, {n_numeric} of {n_parameters} parameters numbers",
+        "one objective, a moderate budget, {n_numeric} numbers among {n_parameters} parameters",
     ),
 )
 
