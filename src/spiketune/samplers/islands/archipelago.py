@@ -3,7 +3,7 @@
 Every trial notes how many had ended when it was asked for (`told`). So the order in which asks
 and ends alternated can be told from the trials alone, and whoever reads them comes to the same
 islands. What was taken in stays; only if something turns up before what was taken in last
-(another writer, a paused trial that went on, a clock that was set back) all is read anew.
+(another writer, a clock that was set back) all is read anew.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from spiketune.samplers.islands.individual import Individual, Standing, individu
 from spiketune.samplers.islands.migration import moves_from
 from spiketune.samplers.islands.options import Options
 from spiketune.samplers.islands.propagator import Propagator, Surroundings
-from spiketune.samplers.paused import RUNG
+from spiketune.samplers.paused import PROVISIONAL
 
 ASKED: Final = "islands:asked"  # system attribute: how a trial was asked for
 
@@ -70,8 +70,8 @@ class Archipelago:
         self.n_told = 0
         self._n_seen = 0
         self._open: dict[int, bool] = {}  # trials that run, and whether their ask was taken in
-        self._paused: dict[int, datetime | None] = {}  # ends that may yet move: of paused trials
         self._individuals: dict[int, Individual] = {}
+        self._provisional: dict[int, datetime | None] = {}  # ended at a rung, and may go on
         self._last_end: tuple[datetime, int] | None = None
         self._last_ask = (-1, -1)
 
@@ -132,8 +132,7 @@ class Archipelago:
         asks: list[tuple[int, int, Mapping[str, Any]]] = []
         ends: list[tuple[datetime, int]] = []
         still_open: dict[int, bool] = {}
-        paused: dict[int, datetime | None] = {}
-        if any(trials[i].datetime_complete != at for i, at in self._paused.items()):
+        if any(trials[n].datetime_complete != at for n, at in self._provisional.items()):
             return False
         for number in [*self._open, *range(self._n_seen, len(trials))]:
             trial = trials[number]
@@ -143,8 +142,6 @@ class Archipelago:
                 is_asked = True
             if trial.state.is_finished():
                 ends.append((trial.datetime_complete or datetime.min, number))
-                if RUNG in trial.user_attrs:
-                    paused[number] = trial.datetime_complete
             else:
                 still_open[number] = is_asked
         asks.sort(key=lambda ask: ask[:2])
@@ -154,7 +151,6 @@ class Archipelago:
         if ends and self._last_end is not None and ends[0] < self._last_end:
             return False
         self._open, self._n_seen = still_open, len(trials)
-        self._paused |= paused
         self._apply(trials, asks, ends)
         return True
 
@@ -199,6 +195,8 @@ class Archipelago:
     def _end(self, trial: FrozenTrial, end: tuple[datetime, int]) -> None:
         self.n_told += 1
         self._last_end = end
+        if trial.user_attrs.get(PROVISIONAL):
+            self._provisional[trial.number] = trial.datetime_complete
         if not trial.params:
             return
         self.known.add(self.genome.key(trial.params))
