@@ -14,6 +14,12 @@ from spiketune.config.training import TrainingTrial
 from spiketune.data.registry import load
 from spiketune.data.splits import Splits
 from spiketune.errors import InputError
+from spiketune.objectives.inspection import (
+    Arrays,
+    inspect_network,
+    inspect_samples,
+    inspect_snapshots,
+)
 from spiketune.objectives.training import checked_section
 from spiketune.seeding import child_seed
 from spiketune.training import checkpoint as checkpoints
@@ -97,3 +103,21 @@ def measure(trained: Trained, repeat: int) -> Iterator[tuple[Metrics, float]]:
             split="validation",
         )
         yield found.metrics, time.perf_counter() - started_s
+
+
+def inspect(trained: Trained, snapshots: Mapping[int, Path] | None = None) -> Arrays:
+    """What the network does with the validation split, and what it learned; see `inspection`.
+
+    Args:
+        trained: The network.
+        snapshots: File by epoch of the run's snapshots.
+    """
+    network, config, validation = trained.network, trained.config, trained.splits.validation
+    found = evaluate_network(
+        network, trained.device, validation, config, study_seed=0, split="validation"
+    )
+    return {
+        **inspect_samples(network, validation, config, found.predictions),
+        **inspect_network(network, config),
+        **inspect_snapshots(network, validation, config, snapshots or {}),
+    }
