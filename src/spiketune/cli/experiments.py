@@ -186,7 +186,7 @@ def load_trained(source: str, epoch: int | None) -> Trained:
         section = without_parameters(run.configuration.trial)
         if "network" not in section:
             raise InputError(f"{path}: is the run of a function; there is no network to load")
-        return from_checkpoint(section, run.at(epoch), int(section.get("seed") or run.seed))
+        return from_checkpoint(section, run.at(epoch), run.seed)
     if epoch is not None:
         raise InputError(f"--epoch {epoch}: only a run has snapshots")
     return from_network_file(path if path.is_file() else trained_network(source).path)

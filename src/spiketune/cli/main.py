@@ -9,7 +9,7 @@ import warnings
 import typer
 
 from spiketune import __version__
-from spiketune.cli import experiments, information, studies, trainings
+from spiketune.cli import experiments, information, studies, sweeps, trainings
 from spiketune.cli.output import say
 from spiketune.errors import InputError, SpiketuneError
 from spiketune.executors.ranks import ranks
@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 studies.register(app)
+sweeps.register(app)
 trainings.register(app)
 experiments.register(app)
 information.register(app)

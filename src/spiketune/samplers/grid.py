@@ -25,6 +25,26 @@ class GridExhaustedError(SpiketuneError):
         super().__init__("every combination of the grid was asked")
 
 
+def combinations(space: Space) -> Iterator[dict[str, Any]]:
+    """Every combination of a finite space, the last parameter fastest.
+
+    Parameters that are not active in a combination are left out of it.
+    """
+    return _from(space, {}, list(space.order))
+
+
+def _from(space: Space, values: dict[str, Any], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    if not names:
+        yield dict(values)
+    elif not space.is_active(names[0], values):
+        yield from _from(space, values, names[1:])
+    else:
+        parameter = space[names[0]]
+        for index in range(parameter.n_values or 0):
+            value = parameter.value_at(index)
+            yield from _from(space, {**values, names[0]: value}, names[1:])
+
+
 @final
 class GridSampler(BaseSampler):
     """The product of all values, the last parameter fastest; conditionals expand where active.
@@ -42,21 +62,8 @@ class GridSampler(BaseSampler):
                     name, f"the grid sampler needs a finite range; give {Float.__name__} a `step`"
                 )
         self._space = space
-        self._points: Iterator[dict[str, Any]] = self._combinations({}, list(space.order))
+        self._points: Iterator[dict[str, Any]] = combinations(space)
         self._known: list[dict[str, Any]] = []
-
-    def _combinations(
-        self, values: dict[str, Any], names: Sequence[str]
-    ) -> Iterator[dict[str, Any]]:
-        if not names:
-            yield dict(values)
-        elif not self._space.is_active(names[0], values):
-            yield from self._combinations(values, names[1:])
-        else:
-            parameter = self._space[names[0]]
-            for index in range(parameter.n_values or 0):
-                value = parameter.value_at(index)
-                yield from self._combinations({**values, names[0]: value}, names[1:])
 
     def _point(self, number: int) -> Mapping[str, Any]:
         self._known.extend(itertools.islice(self._points, number + 1 - len(self._known)))

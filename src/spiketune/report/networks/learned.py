@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from spiketune.report.networks.record import NetworkRecord, color_of
-from spiketune.report.plots.looks import BLUE, GREY, ORANGE, escaped, styled
+from spiketune.report.plots.looks import BLUE, GREY, ORANGE, escaped, log_ticks, styled
 
 _MAX_SIDE = 400
 _N_BINS = 50
@@ -49,8 +49,10 @@ def learning(record: NetworkRecord) -> go.Figure | None:
         )
         figure.update_yaxes(title_text="share of batches<br>with raised weights", row=3, col=1)
     styled(figure, height=640 if bumps else 520)
-    figure.update_yaxes(title_text="loss", type="log", dtick="D2", row=1, col=1)
-    figure.update_yaxes(title_text="error", type="log", dtick="D2", row=2, col=1)
+    for row, title in enumerate(("loss", "error"), start=1):
+        told = [y for trace in figure.select_traces(row=row, col=1) for y in trace.y if y > 0]
+        ticks = log_ticks(min(told), max(told)) if told else {}
+        figure.update_yaxes(title_text=title, type="log", row=row, col=1, **ticks)
     figure.update_xaxes(title_text="epoch", row=3 if bumps else 2, col=1)
     return figure
 
