@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh machine with Python 3.11+ and make:
 #   make quickstart   install, then run the main job on the bundled digits
 #   make test         install what tests need, then lint, types, import rules, tests
+#   make chaos        kill workers and askers at random during studies, and check what is left
 #   make cluster-up   start a one-node SLURM for tests (Debian, root; OVERWRITES /etc/slurm)
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help install install-dev quickstart test lint types imports pytest test-slow benchmark cluster-up cluster-down clean
+.PHONY: help install install-dev quickstart test lint types imports pytest test-slow benchmark chaos cluster-up cluster-down clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -50,6 +51,9 @@ test-slow: install-dev
 benchmark: install-dev
 	cd benchmarks && ../$(BIN)/python overhead.py
 	cd benchmarks && ../$(BIN)/python executors.py
+
+chaos: install-dev
+	$(BIN)/python -m tests.executors.chaos --kills 30 --trials 60
 
 cluster-up:
 	bash .ci/slurm_up.sh

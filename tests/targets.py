@@ -172,3 +172,33 @@ def lasts(trial):
     with (Path(trial.params["log"])).open("a") as log:
         log.write(f"{trial.number}\n")
     return trial.params["x"]
+
+
+def counts_epochs(trial):
+    """Trains five epochs with a checkpoint after each, and logs every epoch that is whole."""
+    state = trial.checkpoint_dir / "epoch"
+    done = int(state.read_text()) if state.exists() else 0
+    for epoch in range(done + 1, 6):
+        time.sleep(0.15)
+        with (Path(trial.params["log"])).open("a") as log:
+            log.write(f"{trial.number}:{epoch}\n")
+        partial = state.with_suffix(".partial")
+        partial.write_text(str(epoch))
+        partial.replace(state)
+        trial.report(epoch, loss=trial.params["x"])
+        if trial.should_stop():
+            raise spiketune.Preempted
+    return trial.params["x"]
+
+
+def noisy(trial):
+    """A loss that depends on the seed, and a line in a log for each time that it was measured."""
+    if "log" in trial.params:
+        with Path(trial.params["log"]).open("a") as log:
+            log.write(f"{trial.params['x']} {trial.seed}\n")
+    if trial.params["x"] > trial.params.get("crash_above", 2):
+        raise ValueError("too large")
+    noise = (trial.seed % 1000) / 1000 - 0.5
+    trial.set_constraint("small", trial.params["x"] - trial.params.get("bound", 2))
+    loss = trial.params["x"] + trial.params.get("noise", 0.1) * noise
+    return {"loss": loss, "size": 1 - trial.params["x"]}

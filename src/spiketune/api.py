@@ -16,8 +16,16 @@ from spiketune.config.study import Study as StudySection
 from spiketune.errors import InputError, StudyExistsError
 from spiketune.executors.registry import check_executor, make_executor, n_threads
 from spiketune.messages import Message
+from spiketune.space import parse_inequality
 from spiketune.study import folder as folders
 from spiketune.study.budget import n_counted, uptime_s
+from spiketune.study.confirming import (
+    Confirmation,
+    ConfirmationPlan,
+    confirm,
+    from_record,
+    worth_confirming,
+)
 from spiketune.study.folder import StudyFolder
 from spiketune.study.journal import StudyLock
 from spiketune.study.loop import Progress, Reason
@@ -139,6 +147,8 @@ class Study:
             budget=_budget_in_words(self.section.budget),
             constraints=self.section.constraints,
             retrained=self.storage.retrained() if started else [],
+            confirmation=self.confirmation(),
+            path=str(self.path),
         )
 
     def plot(
@@ -253,11 +263,73 @@ class Study:
             raise InputError(
                 f"{self.path}: no trial for '{which}'; see `spiketune best {self.path}`"
             )
-        return [Candidate(f"trial-{r.number:05d}", self.resolved(r), r.params) for r in chosen]
+        return [self._candidate(r) for r in chosen]
 
     def resolved(self, trial: TrialRow) -> dict[str, Any]:
         """The trial section with this trial's values."""
         return without_parameters(resolve(self.configuration.trial, trial.params))
+
+    def confirmation(self) -> Confirmation | None:
+        """The latest time the best were trained again on the validation data, if any."""
+        if not self.folder.journal.exists() or not (records := self.storage.confirmed()):
+            return None
+        return from_record(records[-1], self.directions)
+
+    def confirm(
+        self,
+        *,
+        top: int = 10,
+        seeds: int = 5,
+        listen: Callable[[str, int, Message], None] = lambda label, seed, message: None,
+    ) -> Confirmation:
+        """Train the best again over fresh seeds on the validation data, and say which is best.
+
+        What an interrupted call finished is not repeated.
+
+        Args:
+            top: How many trials: the best at full fidelity, or of the front.
+            seeds: Trainings of each.
+            listen: Told of every report and end.
+
+        Raises:
+            InputError: If no feasible trial has finished.
+        """
+        chosen = worth_confirming(self.rows(), self.directions, top)
+        if not chosen:
+            raise InputError(
+                f"{self.path}: no feasible trial at full fidelity; "
+                f"see `spiketune status {self.path}`"
+            )
+        study, configuration = self.section, self.configuration
+        rules = {text: parse_inequality(text) for text in study.constraints}
+        plan = ConfirmationPlan(
+            n_seeds=seeds,
+            folder=self.path / "confirm",
+            study_seed=study.seed,
+            base_folder=configuration.base_folder,
+            objectives=tuple(study.objectives),
+            constraints=rules,
+            needed=tuple(sorted({name for rule in rules.values() for name in rule.names})),
+            threads=n_threads(study.executor),
+            time_limit_s=study.executor.time_limit,
+        )
+        self.prepare()
+        _warn_of_seeds(configuration)
+        candidates = {r.number: self._candidate(r) for r in chosen}
+        executor = make_executor(study.executor, configuration.trial, configuration.base_folder)
+        try:
+            found = confirm(candidates, plan, executor, listen)
+        finally:
+            executor.close()
+        confirmation = Confirmation(self.directions, tuple(found), folders.now_text())
+        fingerprint = configuration.space.fingerprint()
+        writer = StudyStorage(self.folder, study, fingerprint, writable=True)
+        writer.add_confirmed(confirmation.as_record())
+        writer.close()
+        return confirmation
+
+    def _candidate(self, trial: TrialRow) -> Candidate:
+        return Candidate(f"trial-{trial.number:05d}", self.resolved(trial), trial.params)
 
     def retrain(
         self,
@@ -303,12 +375,7 @@ def retrain_sections(
 ) -> list[Retrained]:
     """Train sections again over fresh seeds, on the executor of the configuration."""
     study = configuration.study
-    if configuration.kind == "command" and not uses_seed(configuration.trial):
-        warnings.warn(
-            "the command has no {seed}; unless the program reads SPIKETUNE_SEED, all its trainings "
-            "are the same",
-            stacklevel=2,
-        )
+    _warn_of_seeds(configuration)
     config = study.executor if study else Executor()
     base_folder = configuration.base_folder
     plan = Plan(
@@ -325,6 +392,15 @@ def retrain_sections(
         return retrain(candidates, plan, executor, listen)
     finally:
         executor.close()
+
+
+def _warn_of_seeds(configuration: Configuration) -> None:
+    if configuration.kind == "command" and not uses_seed(configuration.trial):
+        warnings.warn(
+            "the command has no {seed}; unless the program reads SPIKETUNE_SEED, all its trainings "
+            "are the same",
+            stacklevel=3,
+        )
 
 
 def prepare(configuration: Configuration) -> None:

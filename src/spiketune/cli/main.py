@@ -9,7 +9,7 @@ import warnings
 import typer
 
 from spiketune import __version__
-from spiketune.cli import experiments, information, studies, sweeps, trainings
+from spiketune.cli import checks, experiments, information, studies, sweeps, trainings
 from spiketune.cli.output import say
 from spiketune.errors import InputError, SpiketuneError
 from spiketune.executors.ranks import ranks
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 studies.register(app)
 sweeps.register(app)
+checks.register(app)
 trainings.register(app)
 experiments.register(app)
 information.register(app)

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spiketune.api import Study, create
+from spiketune.cli.checks import confirmed_as_json
 from spiketune.cli.output import (
     Json,
     Overrides,
@@ -129,7 +130,7 @@ def _go(study: Study, json: bool) -> None:
     if rows and reason != "interrupted":
         say(f"report: {study.report()}")
     if rows and reason in ("budget", "exhausted"):
-        say(f"next: spiketune retrain {study.path} --seeds 5")
+        say(f"next: spiketune confirm {study.path}, then spiketune retrain {study.path} --seeds 5")
     succeeded = reason in ("budget", "time", "exhausted") and any(r.objectives for r in rows)
     raise typer.Exit(0 if succeeded else 1)
 
@@ -178,9 +179,10 @@ def best(
     else:
         chosen = ranked(rows, study.directions, any_fidelity=any_fidelity)[:top]
     if json:
-        print_json([row_as_json(row) for row in chosen])
+        print_json([_chosen_as_json(study, row) for row in chosen])
     elif chosen:
         out().print(_table(study, chosen))
+        say(study.summary().confirmed)
     else:
         say(_nothing(rows))
     raise typer.Exit(0 if chosen else 1)
@@ -290,8 +292,17 @@ def _as_json(study: Study, rows: list[TrialRow]) -> dict[str, Any]:
         "budget": study.section.budget.model_dump(),
         "combinations": _grid_size(study),
         "hypervolume": hypervolume(rows, study.directions) if several else None,
-        "best": [row_as_json(row) for row in chosen],
+        "best": [_chosen_as_json(study, row) for row in chosen],
     }
+
+
+def _chosen_as_json(study: Study, row: TrialRow) -> dict[str, Any]:
+    """A trial, and what it reached over fresh seeds if it was confirmed."""
+    confirmation = study.confirmation()
+    found = confirmation.of(row.number) if confirmation else None
+    if confirmation is None or found is None:
+        return {**row_as_json(row), "confirmed": None}
+    return {**row_as_json(row), "confirmed": confirmed_as_json(confirmation, found)}
 
 
 def _status_page(study: Study) -> RenderableType:
@@ -312,6 +323,8 @@ def _status_page(study: Study) -> RenderableType:
     if (n_grid := _grid_size(study)) is not None:
         done = len({str(sorted(row.params.items())) for row in rows if row.full})
         lines.append(Text(f"combinations: {done} of {n_grid} finished"))
+    if confirmed := study.summary().confirmed:
+        lines.append(Text(confirmed))
     if running:
         numbers = ", ".join(str(row.number) for row in running)
         lines.append(Text(f"{'at work on' if alive else 'to be repeated:'} trials {numbers}"))

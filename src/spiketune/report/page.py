@@ -133,7 +133,8 @@ def _headings(summary: StudySummary) -> list[tuple[str, str]]:
     before = [(key, title) for key, title, _, _ in _shown(summary)]
     cut = next(i for i, (key, _) in enumerate(before) if key == _AFTER[0][0])
     middle = [("explore", "Explore")] if summary.rows else []
-    last = [("retrained", "Winners over seeds")] if summary.retrained else []
+    last = [("confirmed", "The best over seeds")] if summary.confirmation else []
+    last += [("retrained", "Winners over seeds")] if summary.retrained else []
     return [
         *before[:cut],
         *middle,
@@ -150,6 +151,7 @@ def _sections(summary: StudySummary, notes: Mapping[str, str]) -> list[str]:
     }
     own = {
         "explore": prose.EXPLORE,
+        "confirmed": prose.confirmed(summary),
         "retrained": prose.retrained(summary),
         "all-trials": prose.ALL_TRIALS,
     }

@@ -94,6 +94,37 @@ def plot_section(key: str, title: str, explanation: str, note: str | None) -> st
     )
 
 
+def confirmed(summary: StudySummary) -> str:
+    """The best trained again on the validation data: means and intervals."""
+    if summary.confirmation is None:
+        return ""
+    chosen, searched = summary.confirmation.recommended, {r.number: r for r in summary.rows}
+    titles = ["trial", "seeds"]
+    for name in summary.objectives:
+        titles += [name, "95 % interval", "in the search"]
+    lines: list[list[str]] = []
+    marked: set[int] = set()
+    for candidate in summary.confirmation.candidates:
+        line = [str(candidate.number), str(candidate.n_seeds)]
+        row = searched.get(candidate.number)
+        for name in summary.objectives:
+            if candidate.n_seeds:
+                low, high = candidate.interval(name)
+                line += [number(candidate.mean(name)), f"{number(low)} to {number(high)}"]
+            else:
+                line += ["", "; ".join(candidate.failures[:1])]
+            line.append(number(row.objectives[name]) if row else "")
+        if candidate is chosen:
+            marked.add(len(lines))
+        lines.append(line)
+    return (
+        '<section id="confirmed"><h2>The best over seeds</h2><p class="caption">The best '
+        "configurations trained again with fresh seeds, on the validation data: mean and Student's "
+        f"t interval of the mean. {escape(summary.confirmed)}</p>"
+        f'<div class="scroll">{_table(titles, lines, marked)}</div></section>'
+    )
+
+
 def retrained(summary: StudySummary) -> str:
     """Winners trained again: mean and standard deviation over seeds."""
     wanted = ["test_accuracy", *summary.objectives]
@@ -158,9 +189,10 @@ def _recommendation(summary: StudySummary) -> str:
     if knee is None:
         return ""
     values = ", ".join(f"{name} {number(knee.objectives[name])}" for name in summary.objectives)
+    caution = _CAUTION if summary.confirmation is None else summary.confirmed
     if len(summary.directions) == 1:
-        return escape(f"Trial {knee.number} is the best: {values}. {_CAUTION}")
-    return escape(f"Trial {knee.number} is the knee, a good first pick: {values}. {_CAUTION}")
+        return escape(f"Trial {knee.number} is the best: {values}. {caution}")
+    return escape(f"Trial {knee.number} is the knee, a good first pick: {values}. {caution}")
 
 
 def _space_table(summary: StudySummary) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from spiketune.report.wording import short_names
 from spiketune.space import Space
+from spiketune.study.confirming import Confirmation, in_words
 from spiketune.study.results import TrialRow, front, knee, ranked
 
 STATES: Final = ("finished", "stopped", "silent", "failed", "rejected", "running", "waiting")
@@ -31,6 +32,8 @@ class StudySummary:
         constraints: The constraints in words.
         retrained: Winners over seeds: mappings with `label`, `seeds`, and `metrics` (a list of
             values, one per seed, by metric).
+        confirmation: The best trained again on the validation data, if they were.
+        path: The study's folder.
     """
 
     name: str
@@ -44,6 +47,8 @@ class StudySummary:
     budget: str
     constraints: Sequence[str]
     retrained: Sequence[Mapping[str, Any]] = ()
+    confirmation: Confirmation | None = None
+    path: str = "STUDY"
 
     @property
     def objectives(self) -> list[str]:
@@ -93,6 +98,11 @@ class StudySummary:
     def knee(self) -> TrialRow | None:
         """The trial to look at first: the front's knee, or the best for one objective."""
         return knee(self.front, self.directions)
+
+    @property
+    def confirmed(self) -> str:
+        """Whether the answer was confirmed, in words; empty without an answer."""
+        return in_words(self.confirmation, self.rows, self.knee, self.path)
 
     @cached_property
     def cost_s(self) -> float:

@@ -124,6 +124,28 @@ def retrain(
         for i, candidate in enumerate(candidates)
         for k in range(n_seeds)
     ]
+
+    def tell(message: Message) -> None:
+        i, k = divmod(message.number, n_seeds)
+        listen(candidates[i].label, k, message)
+
+    ends = run_jobs(queue, executor, tell)
+    return [
+        _gathered(c.label, plan.seeds, ends[i * n_seeds : (i + 1) * n_seeds])
+        for i, c in enumerate(candidates)
+    ]
+
+
+def run_jobs(
+    queue: Sequence[Job], executor: Executor, listen: Callable[[Message], None]
+) -> list[Result | Failure]:
+    """Run jobs to their ends; one whose folder holds its result already is not run again.
+
+    Args:
+        queue: The jobs, numbered from 0 as they stand here.
+        executor: Where; the caller closes it.
+        listen: Told of every report and end.
+    """
     ends: dict[int, Result | Failure] = {}
     for job in queue:
         if _is_kept(job) and isinstance(end := read_end(Path(job.folder)), Result):
@@ -137,17 +159,13 @@ def retrain(
             running[job.number] = job
             executor.submit(job)
         for message in executor.events(_POLL_S):
-            i, k = divmod(message.number, n_seeds)
-            listen(candidates[i].label, k, message)
+            listen(message)
             if not isinstance(message, Report):
                 del running[message.number]
                 ends[message.number] = message
                 if isinstance(message, Result):
                     _keep(message, queue[message.number])
-    return [
-        _gathered(c.label, plan.seeds, [ends[i * n_seeds + k] for k in range(n_seeds)])
-        for i, c in enumerate(candidates)
-    ]
+    return [ends[job.number] for job in queue]
 
 
 def _job(candidate: Candidate, plan: Plan, i: int, k: int) -> Job:

@@ -24,6 +24,7 @@ _SPACE_KEY: Final = "spiketune:space"
 _SESSION_PREFIX: Final = "spiketune:session:"
 _TEST_PREFIX: Final = "spiketune:test-opened:"
 _RETRAINED_PREFIX: Final = "spiketune:retrained:"
+_CONFIRMED_PREFIX: Final = "spiketune:confirmed:"
 
 
 @final
@@ -172,6 +173,14 @@ class StudyStorage:
     def add_retrained(self, facts: Mapping[str, Any]) -> None:
         """Write down what a configuration reached over seeds."""
         self._append(_RETRAINED_PREFIX, facts)
+
+    def confirmed(self) -> list[dict[str, Any]]:
+        """Each time the best were trained again on the validation data."""
+        return self._numbered(_CONFIRMED_PREFIX)
+
+    def add_confirmed(self, facts: Mapping[str, Any]) -> None:
+        """Write down what the best reached on the validation data over seeds."""
+        self._append(_CONFIRMED_PREFIX, facts)
 
     def _append(self, prefix: str, facts: Mapping[str, Any]) -> None:
         number = len(self._numbered(prefix))

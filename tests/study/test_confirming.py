@@ -1,0 +1,173 @@
+"""The best over fresh seeds: who is chosen, what is concluded, and what is repeated."""
+
+import json
+import math
+
+import pytest
+from scipy import stats
+
+from spiketune.api import Study
+from spiketune.errors import InputError
+from spiketune.study import retraining
+from spiketune.study.confirming import (
+    Confirmation,
+    Confirmed,
+    from_record,
+    in_words,
+    t_interval,
+    worth_confirming,
+)
+from spiketune.study.results import TrialRow, knee
+from tests.study.support import document, make
+
+ONE = {"loss": "minimize"}
+TWO = {"loss": "minimize", "size": "maximize"}
+
+
+def trial(number, loss=0.0, **fields):
+    objectives = {"loss": loss, **fields.pop("more", {})}
+    return TrialRow(number, fields.pop("state", "finished"), {}, objectives=objectives, **fields)
+
+
+def test_the_interval_of_a_written_out_example():
+    low, high = t_interval([1.0, 2.0, 3.0, 4.0])
+    half = 3.182446305284263 * math.sqrt(5 / 3) / 2  # t of 3 degrees of freedom at 0.975
+    assert (low, high) == pytest.approx((2.5 - half, 2.5 + half), rel=1e-12)
+    assert t_interval([1.0]) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.99])
+def test_the_interval_agrees_with_scipy(confidence):
+    values = [0.3, -1.0, 2.5, 2.4, 0.7]
+    expected = stats.t.interval(confidence, 4, stats.tmean(values), stats.sem(values))
+    assert t_interval(values, confidence) == pytest.approx(expected)
+
+
+def test_the_best_are_feasible_and_at_full_fidelity():
+    rows = [
+        trial(0, 0.3),
+        trial(1, 0.1, constraints={"c": 1.0}),
+        trial(2, 0.0, state="stopped"),
+        trial(3, 0.2),
+        trial(4, 0.4),
+    ]
+    assert [r.number for r in worth_confirming(rows, ONE, 2)] == [3, 0]
+
+
+def test_of_a_long_front_its_ends_its_knee_and_some_between_are_chosen():
+    rows = [trial(i, i / 20, more={"size": 1 - (1 - i / 20) ** 8}) for i in range(21)]
+    chosen = worth_confirming(rows, TWO, 4)
+    assert len(chosen) == 4
+    assert {0, 20, knee(rows, TWO).number} <= {r.number for r in chosen}
+    assert len(worth_confirming(rows, TWO, 50)) == 21
+
+
+def test_the_best_mean_that_meets_the_constraints_is_recommended():
+    found = Confirmation(
+        ONE,
+        (
+            Confirmed(4, {"loss": (0.0, 0.6)}),
+            Confirmed(7, {"loss": (0.2, 0.3)}, {"c": (-1.0, 0.5)}),
+            Confirmed(8, {"loss": (0.0, 0.1)}, {"c": (-1.0, 1.5)}),
+            Confirmed(9, failures=("crash: no",)),
+        ),
+    )
+    assert [c.number for c in found.ranking] == [7, 4]
+    assert found.recommended.number == 7
+
+
+def test_of_several_objectives_the_knee_of_the_means_is_recommended():
+    values = {1: (0.0, 0.0), 2: (0.2, 0.9), 3: (1.0, 1.0), 4: (0.5, 0.5)}
+    found = Confirmation(
+        TWO,
+        tuple(Confirmed(n, {"loss": (a, a), "size": (b, b)}) for n, (a, b) in values.items()),
+    )
+    assert [c.number for c in found.front] == [1, 2, 3]
+    assert found.recommended.number == 2
+
+
+def test_a_confirmation_survives_the_journal():
+    found = Confirmation(
+        ONE, (Confirmed(4, {"loss": (0.0, 0.6)}, {"c": (1.0, 2.0)}, ("crash: x",)),), "now"
+    )
+    assert from_record(json.loads(json.dumps(found.as_record())), ONE) == found
+
+
+def test_the_sentence_says_how_the_answer_stands():
+    rows = [trial(3, 0.1), trial(5, 0.05)]
+    assert in_words(None, rows, None, "runs/a") == ""
+    assert "`spiketune confirm runs/a`" in in_words(None, rows, rows[0], "runs/a")
+    found = Confirmation(ONE, (Confirmed(3, {"loss": (0.2, 0.4)}),))
+    words = in_words(found, rows, rows[0], "runs/a")
+    assert words.startswith("Confirmed over 2 seeds: trial 3 is recommended, loss 0.3 (")
+    assert "0.1 in the search" in words
+    assert "Trial 5, better in the search, is not" in in_words(found, rows, rows[1], "runs/a")
+    nothing = Confirmation(ONE, (Confirmed(3, failures=("crash: x",)),))
+    assert in_words(nothing, rows, rows[0], "runs/a").startswith("Not confirmed: of 1 trials")
+
+
+def study_of(tmp_path, params=None, **fields):
+    space = {"x": {"grid": [0.5, 0.1, 0.11, 0.9]}, **(params or {})}
+    content = document(
+        "noisy", space, sampler={"name": "grid"}, executor={"name": "inline"}, **fields
+    )
+    study = Study(make(tmp_path / "study", content).path)
+    return study.run(listen=lambda progress: None)
+
+
+def test_the_best_are_trained_again_with_the_same_fresh_seeds(tmp_path):
+    log = tmp_path / "log"
+    study = study_of(tmp_path, {"log": str(log)})
+    log.unlink()
+    found = study.confirm(top=2, seeds=3)
+    runs = [line.split() for line in log.read_text().splitlines()]
+    assert sorted({x for x, _ in runs}) == ["0.1", "0.11"]
+    assert len({seed for _, seed in runs}) == 3
+    assert len(runs) == 6
+    assert found.recommended.number == 1  # x 0.1: its noise is that of the other
+    assert study.confirmation() == found
+    assert Study(study.path).confirmation() == found
+    assert "Confirmed over 3 seeds" in Study(study.path).summary().confirmed
+
+
+def test_a_kill_repeats_nothing_that_was_finished(tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    study = study_of(tmp_path, {"log": str(log)})
+    log.unlink()
+    keep = retraining._keep
+
+    def killed(result, job):
+        keep(result, job)
+        if job.number == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(retraining, "_keep", killed)
+    with pytest.raises(KeyboardInterrupt):
+        study.confirm(top=2, seeds=3)
+    monkeypatch.undo()
+    assert study.confirmation() is None
+    found = Study(study.path).confirm(top=2, seeds=3)
+    assert len(log.read_text().splitlines()) == 6
+    assert [c.n_seeds for c in found.candidates] == [3, 3]
+    Study(study.path).confirm(top=2, seeds=4)
+    assert len(log.read_text().splitlines()) == 8
+
+
+def test_constraints_of_the_file_and_of_the_trial_count(tmp_path):
+    study = study_of(tmp_path, {"bound": 0.3}, constraints=["size >= 0.895"])
+    found = study.confirm(top=4, seeds=2)
+    assert [c.number for c in found.candidates] == [1]
+    assert set(found.candidates[0].constraints) == {"small", "size >= 0.895"}
+
+
+def test_a_front_is_confirmed_as_a_front(tmp_path):
+    found = study_of(tmp_path, {"noise": 0.0}, objectives={"loss": "minimize", "size": "minimize"})
+    confirmation = found.confirm(top=10, seeds=2)
+    assert {c.number for c in confirmation.candidates} == {0, 1, 2, 3}
+    assert {c.number for c in confirmation.front} == {0, 1, 2, 3}
+
+
+def test_a_study_without_an_answer_has_nothing_to_confirm(tmp_path):
+    study = study_of(tmp_path, {"bound": -1})
+    with pytest.raises(InputError, match="no feasible trial at full fidelity"):
+        study.confirm()
