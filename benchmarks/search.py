@@ -35,6 +35,7 @@ ALGORITHMS: dict[str, tuple[str, dict[str, object]]] = {
     "cascbo": ("cascbo", {}),
     "scbo": ("scbo", {}),
     "turbo": ("turbo", {}),
+    "islands": ("islands", {}),
     "random": ("random", {}),
     "tpe": ("tpe", {}),
     "gp": ("gp", {}),

@@ -66,6 +66,32 @@ def out_of_memory(trial):
     raise MemoryError("no more")
 
 
+def out_of_numpys_memory(trial):
+    import numpy as np
+
+    np.ones(2**58)
+
+
+def out_of_torchs_memory(trial):
+    import torch
+
+    torch.ones(2**58)
+
+
+def out_of_cuda_memory(trial):
+    import torch
+
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+
+def eats_memory(trial):
+    """Takes memory until the kernel has enough of it."""
+    taken = []
+    while len(taken) < 1000:
+        taken.append(b"x" * 2**24)
+    return 0.0
+
+
 def killed(trial):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -189,6 +215,26 @@ def counts_epochs(trial):
         if trial.should_stop():
             raise spiketune.Preempted
     return trial.params["x"]
+
+
+def sums_over_ranks(trial):
+    """Divides its work over the ranks of its communicator."""
+    total = trial.comm.allreduce(trial.comm.Get_rank() + 1)
+    trial.report(1, loss=trial.params["x"])
+    assert not trial.should_stop()
+    return {"loss": trial.params["x"], "ranks": trial.comm.Get_size(), "sum": total}
+
+
+def fails_on_every_rank(trial):
+    if trial.number == 1:
+        raise ValueError("on both")
+    return sums_over_ranks(trial)
+
+
+def one_rank_dies_once(trial):
+    if trial.number == 1 and trial.attempt == 1 and trial.comm.Get_rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sums_over_ranks(trial)
 
 
 def noisy(trial):

@@ -48,47 +48,41 @@ EXECUTORS = {
 
 
 def victims(path: Path, kind: str) -> list[int]:
-    """Processes of attempts at work: children by their leases, Dask workers by their claims."""
-    name = {"child": "lease.json", "worker": "supervisor.json"}[kind]
+    """Processes of attempts at work: children, Dask workers, or the ids of SLURM jobs."""
+    name, word = {
+        "child": ("lease.json", 1),
+        "worker": ("supervisor.json", 1),
+        "job": ("lease.json", 2),
+    }[kind]
     found = []
     for lease in path.glob(f"trials/*/attempt-*/{name}"):
         if not (lease.parent / "result.json").exists():
             try:
-                found.append(int(lease.read_text().split()[1]))
+                found.append(int(lease.read_text().split()[word]))
             except (OSError, IndexError, ValueError):
                 continue  # it ended, or begins, at this very moment
-    return found
+    return [pid for pid in found if kind == "job" or Path(f"/proc/{pid}").exists()]
 
 
-def kill_one(path: Path, rng: random.Random, kinds: tuple[str, ...], asker) -> str | None:
-    """Kill something that is there to be killed; None if nothing is."""
-    kind = rng.choice(kinds)
+def kill_one(path: Path, rng: random.Random, kind: str, asker: subprocess.Popen[str]) -> bool:
+    """Kill something of a kind while attempts are at work; false if there is none."""
+    at_work = sorted(victims(path, "child" if kind == "asker" else kind))
+    if not at_work:
+        return False
     if kind == "asker":
         asker.kill()
         asker.wait()
         asker.stdout.close()
-        return kind
+        return True
+    victim = rng.choice(at_work)
     if kind == "job":
-        jobs = [file.read_text().strip() for file in path.glob("trials/*/attempt-*/scheduler_job")]
-        listed = subprocess.run(
-            ["squeue", "--noheader", "--format=%i", "--states=RUNNING"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()
-        mine = sorted(set(jobs) & set(listed))
-        if not mine:
-            return None
-        subprocess.run(["scancel", rng.choice(mine)], check=True)
-        return kind
-    pids = sorted(victims(path, kind))
-    if not pids:
-        return None
+        subprocess.run(["scancel", str(victim)], check=True)
+        return True
     try:
-        os.kill(rng.choice(pids), signal.SIGKILL)
+        os.kill(victim, signal.SIGKILL)
     except ProcessLookupError:
-        return None
-    return kind
+        return False  # it ended at this very moment
+    return True
 
 
 def start(path: Path) -> subprocess.Popen[str]:
@@ -119,20 +113,20 @@ def run(path: Path, place: str, n_trials: int, n_kills: int, seed: int) -> dict[
         "dask": ("child", "worker", "asker"),
         "slurm": ("child", "job", "asker"),
     }[place]
-    rng, killed = random.Random(seed), collections.Counter()
+    rng = random.Random(seed)
+    order = [kinds[i % len(kinds)] for i in range(n_kills)]
+    rng.shuffle(order)
     asker = start(path)
-    while sum(killed.values()) < n_kills:
-        time.sleep(rng.uniform(0.2, 1.2))
-        if asker.poll() is not None:
-            break  # the study was over before the last kill
-        kind = kill_one(path, rng, kinds, asker)
-        if kind is not None:
-            killed[kind] += 1
+    for kind in order:
+        time.sleep(rng.uniform(0.0, 0.6))
+        while not kill_one(path, rng, kind, asker):
+            assert asker.poll() is None, "the study was over before the last kill"
+            time.sleep(0.02)
         if kind == "asker":
             asker = start(path)
     output, _ = asker.communicate(timeout=600)
     assert output.splitlines()[-1] == "budget", output
-    return dict(killed)
+    return dict(collections.Counter(order))
 
 
 def check(path: Path, n_trials: int, killed: dict[str, int]) -> dict[str, int]:

@@ -25,8 +25,11 @@ def need(name: str) -> None:
 def shared_cluster() -> str:
     """Address of a Dask cluster of two workers that all tests of a session share."""
     pytest.importorskip("distributed")
+    import dask
     from distributed import LocalCluster
 
+    # A worker that a test kills is given time to come back, on a busy machine too.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "600s"})
     cluster = LocalCluster(
         n_workers=2,
         threads_per_worker=1,

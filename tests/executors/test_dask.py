@@ -196,6 +196,22 @@ def test_a_study_runs_on_workers_of_its_own_that_listen_on_loopback(tmp_path):
         assert outcomes == ["worker_lost", "finished"]
 
 
+def test_a_worker_that_dask_gives_up_is_replaced(tmp_path, monkeypatch):
+    import dask
+
+    monkeypatch.setattr(dask_workers, "_REPLACE_EVERY_S", 0.2)
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "10ms"}):
+        workers = LocalWorkers(1)
+        executor = DaskExecutor(workers, base_folder=TESTS)
+        executor.submit(job(tmp_path, 0, "lasts"))
+        assert isinstance(executor.events(20.0)[0], Report)
+        os.kill(worker_pid(tmp_path), signal.SIGKILL)
+        assert ends(collect(executor, 1))[0].kind == "worker_lost"
+        executor.submit(job(tmp_path, 1))
+        assert isinstance(ends(collect(executor, 1, limit_s=90.0))[0], Result)
+        executor.close()
+
+
 def test_an_address_where_nobody_answers_is_told_in_bounded_time(monkeypatch):
     monkeypatch.setattr(dask_workers, "CONNECT_S", 0.3)
     config = ExecutorConfig(name="dask", address="tcp://127.0.0.1:9")

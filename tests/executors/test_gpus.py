@@ -5,7 +5,7 @@ import pytest
 from spiketune.config.executor import Executor as ExecutorConfig
 from spiketune.config.executor import GpuLimits
 from spiketune.errors import InputError
-from spiketune.executors.gpus import GpuPool, gpu_pool
+from spiketune.executors.gpus import GpuPool, gpu_of_rank, gpu_pool
 from spiketune.executors.local import LocalExecutor
 from spiketune.executors.nvml import GpuUse, Nvml
 from spiketune.executors.registry import make_executor
@@ -183,3 +183,16 @@ def test_reports_still_come_from_children_with_gpus(tmp_path):
     executor.submit(job(tmp_path, 0, "quick"))
     assert isinstance(collect(executor, 1)[0], Report)
     executor.close()
+
+
+def test_every_rank_of_a_machine_keeps_to_one_gpu():
+    taken = [gpu_of_rank(None, 1, index, Driver).take() for index in range(3)]
+    assert taken == [0, 1, 7]
+    assert [gpu_of_rank((1, 7), 2, index, Driver).take() for index in range(4)] == [1, 7, 1, 7]
+
+
+def test_more_ranks_than_gpus_are_refused_unless_asked_for():
+    with pytest.raises(InputError, match=r"than its 3 GPUs take \(1 each\); start fewer ranks"):
+        gpu_of_rank(None, 1, 3, Driver)
+    assert gpu_of_rank((), 1, 3, Driver) is None
+    assert gpu_of_rank(None, 2, 3, Driver).gpus == (0,)

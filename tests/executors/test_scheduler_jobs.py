@@ -362,3 +362,37 @@ def test_jobs_outlive_a_killed_asker_and_are_adopted(slurm, tmp_path):
     assert [outcomes(t) for t in trials] == [["finished"]] * 3  # the first attempts, adopted
     assert sorted(log.read_text().split()) == ["0", "1", "2"]  # and none ran twice
     assert trials[0].user_attrs["reports"]["fidelity"] == [1.0]
+
+
+def test_a_job_that_another_preempts_leaves_its_checkpoint(slurm, tmp_path):
+    made = executor(jobs=1)
+    made.submit(job(tmp_path, 0, "waits_for_stop"))
+    assert isinstance(made.events(20.0)[0], Report)
+    urgent = subprocess.run(
+        ["sbatch", "--parsable", "--partition=urgent", "--exclusive", "--wrap=sleep 60"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    ).stdout.strip()
+    try:
+        (end,) = ends(collect(made, 1))
+    finally:
+        subprocess.run(["scancel", urgent], check=True)
+    assert isinstance(end, Failure)
+    assert end.kind == "preempted"
+    assert (tmp_path / "00000/checkpoints/step").exists()
+    made.close()
+
+
+@pytest.mark.timeout(240)
+def test_a_job_that_its_walltime_overtakes_is_told(slurm, tmp_path):
+    made = executor(jobs=2, walltime="60s", lead="2s")
+    made.submit(job(tmp_path, 0, "hangs"))
+    made.submit(job(tmp_path, 1, "waits_for_stop"))
+    found = {end.number: end for end in ends(collect(made, 2, limit_s=200.0))}
+    assert found[1].kind == "walltime"  # left in time
+    assert (tmp_path / "00001/checkpoints/step").exists()
+    assert found[0].kind == "walltime"  # was ended by SLURM
+    assert "job " in found[0].message
+    made.close()

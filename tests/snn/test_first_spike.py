@@ -7,14 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from spiketune.config.first_spike import FirstSpike, InputTimes, SpikeDelay
+from spiketune.config.first_spike import FirstSpike, InputNoise, InputTimes, SpikeDelay
 from spiketune.snn.first_spike import (
     FirstSpikeNetwork,
-    SpikeDelays,
     first_spikes,
     input_times,
+    noisy_input,
 )
 from spiketune.snn.networks import n_parameters
+from spiketune.snn.spike_delays import SpikeDelays
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -22,8 +23,9 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def network(*delays: dict[str, Any] | None, seed: int = 0, **rest: Any) -> FirstSpikeNetwork:
+    first = {key: rest.pop(key) for key in ("multiplex", "biases") if key in rest}
     layers = [
-        {"neurons": 5, "weights_mean": 1.5, **({"delay": delays[0]} if delays[0] else {})},
+        {"neurons": 5, "weights_mean": 1.5, **first, **({"delay": delays[0]} if delays[0] else {})},
         {"neurons": "classes", "weights_mean": 0.8, **({"delay": delays[1]} if delays[1] else {})},
     ]
     config = FirstSpike.model_validate({"kind": "first_spike", "layers": layers, **rest})
@@ -56,7 +58,7 @@ def test_delays_of_every_kind_are_delays_of_single_synapses() -> None:
     weight = torch.rand(4, 3, generator=generator(1), dtype=torch.float64) + 0.5
     late = torch.rand(4, 3, generator=generator(2), dtype=torch.float64)
     for kind, row in (("axonal", late[:, :1]), ("dendritic", late[:1])):
-        every = first_spikes(times().unsqueeze(1) + row.expand(4, 3).t(), weight)
+        every = first_spikes(times(), weight, row.expand(1, 4, 3))
         if kind == "axonal":
             found = first_spikes(times() + row.squeeze(1), weight)
         else:
@@ -70,7 +72,8 @@ def test_delays_stay_positive_by_sigmoid_clip_or_shift() -> None:
         ("clip", [0.0, 0.0, 3.0]),
         ("shift", [0.0, 1.0, 4.0]),
     ):
-        config = SpikeDelay(kind="axonal", positivity=positivity, scale=2.0)
+        scale = {"scale": 2.0} if positivity == "sigmoid" else {}
+        config = SpikeDelay(kind="axonal", positivity=positivity, **scale)
         delays = SpikeDelays(config, 3, 5, generator())
         with torch.no_grad():
             delays.parameter.copy_(torch.tensor([[-1.0], [0.0], [3.0]]))
@@ -113,3 +116,68 @@ def test_input_that_never_comes_moves_nothing() -> None:
     assert not first.weight.grad[2].any()
     assert not first.delay.parameter.grad[2].any()
     assert bool(first.weight.grad.isfinite().all())
+
+
+def test_multiplexed_inputs_and_biases_have_weights_of_their_own() -> None:
+    built = network(None, None, multiplex=3, biases=[0.5, 1.0])
+    layer = built.layers[0]
+    assert layer.weight.shape == (4 * 3 + 2, 5)
+    always = torch.tensor([0.5, 1.0]).double().expand(7, 2)
+    by_hand = torch.cat([times().repeat_interleave(3, dim=1), always], dim=1)
+    torch.testing.assert_close(layer(times()), first_spikes(by_hand, layer.weight))
+
+
+@pytest.mark.parametrize("kind", ["axonal", "dendritic", "synaptic"])
+def test_gradients_pass_through_sharing_biases_and_multiplexing(kind: str) -> None:
+    shared = {} if kind == "dendritic" else {"share_inputs": 2}
+    shared |= {} if kind == "axonal" else {"share_neurons": 5}
+    built = network({"kind": kind, **shared}, None, multiplex=2, biases=[0.3, 0.8], largest_dw=None)
+    given = times().requires_grad_()
+
+    def output(given: Tensor, *parameters: Tensor) -> Tensor:
+        names = [name for name, _ in built.named_parameters()]
+        found = torch.func.functional_call(built, dict(zip(names, parameters, strict=True)), given)
+        last: Tensor = found[-1]
+        return torch.where(last.isfinite(), last, torch.zeros_like(last))
+
+    assert output(given, *built.parameters()).count_nonzero() > 10
+    parameters = [p.detach().clone().requires_grad_() for p in built.parameters()]
+    assert torch.autograd.gradcheck(output, (given, *parameters), eps=1e-6, atol=1e-6)
+
+
+def test_noise_is_drawn_by_the_generator_and_fixed_patterns_by_the_seed() -> None:
+    noise = {"fixed_std": 0.1, "sample_std": 0.1}
+    built = network({"kind": "synaptic", "jitter": 0.1}, None, threshold_noise=noise)
+    assert built.is_noisy
+    quiet = built(times())[-1]
+    assert torch.equal(built(times())[-1], quiet)
+    drawn = built(times(), generator(1))[-1]
+    assert torch.equal(built(times(), generator(1))[-1], drawn)
+    assert not torch.equal(drawn, quiet)
+    assert not torch.equal(drawn, built(times(), generator(2))[-1])
+    thresholds = built.layers[0].thresholds
+    assert 0.02 < float(thresholds.std()) < 0.4
+    assert "stack.0.thresholds" in built.state_dict()
+    other = network({"kind": "synaptic"}, None, threshold_noise=noise, seed=1)
+    assert not torch.equal(other.layers[0].thresholds, thresholds)
+
+
+def test_input_noise_mirrors_what_would_come_before_the_start() -> None:
+    given = torch.zeros(1000, 1, dtype=torch.float64)
+    noisy = noisy_input(given, InputNoise(std=0.5), generator())
+    assert float(noisy.min()) >= 0.0
+    assert float(noisy.mean()) == pytest.approx(0.5 * math.sqrt(2 / math.pi), abs=0.05)
+    never = noisy_input(torch.full((2, 2), math.inf).double(), InputNoise(std=0.5), generator())
+    assert bool(never.isinf().all())
+
+
+def test_a_network_integrated_by_euler_comes_close_to_the_exact_one() -> None:
+    exact = network({"kind": "synaptic"}, None, tau_ratio=1.7)
+    stepped = network({"kind": "synaptic"}, None, tau_ratio=1.7, euler={"step": 1e-3})
+    both = zip(stepped(times()), exact(times()), strict=True)
+    for ours, theirs in both:
+        torch.testing.assert_close(ours, theirs, rtol=0.0, atol=0.02)
+    stepped(times())[-1].sum().backward()
+    exact(times())[-1].sum().backward()
+    ours, theirs = stepped.layers[0].weight.grad, exact.layers[0].weight.grad
+    assert float((ours - theirs).norm()) < 0.05 * float(theirs.norm())

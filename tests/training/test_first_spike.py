@@ -7,11 +7,18 @@ from typing import Any
 import pytest
 import torch
 
-from spiketune.config.first_spike import SpikeLoss
+from spiketune.config.first_spike import EarlyOutput, SpikeLoss
 from spiketune.config.training import TrainingTrial
+from spiketune.errors import ConfigError
 from spiketune.training.epochs import Outcome
-from spiketune.training.first_spike import FirstSpikeTrainer
-from spiketune.training.first_spike_losses import classes, time_losses
+from spiketune.training.first_spike import RAISED_OUTPUT, TRAINED, FirstSpikeTrainer
+from spiketune.training.first_spike_gradients import PlainGradients, is_plain
+from spiketune.training.first_spike_losses import (
+    classes,
+    delay_penalty,
+    losses_and_gradients,
+    time_losses,
+)
 from spiketune.training.saved import load_network, save_network
 
 from .sections import splits
@@ -72,7 +79,7 @@ def test_gradients_of_losses_are_numbers_and_zero_for_silent_neurons(name: str) 
 
 
 def test_the_class_is_first_or_closest_and_silence_is_none() -> None:
-    times = torch.tensor([[1.0, 0.5], [3.0, 1.2], [math.inf, math.inf]])
+    times = torch.tensor([[1.0, 0.5], [3.0, 1.2], [math.inf, math.inf]]).double()
     assert classes(times, SpikeLoss()).tolist() == [1, 1, -1]
     assert classes(times, SpikeLoss(name="time_mse", correct=1.1)).tolist() == [0, 1, -1]
 
@@ -128,7 +135,7 @@ def test_raises_double_while_the_same_layer_needs_them() -> None:
         config = trial(epochs=1, layers=silent_layers(0.3), bumping=rule)
         trainer = FirstSpikeTrainer(config, splits(), seed=1, study_seed=0)
         for _ in range(5):
-            trainer._train_batch(torch.arange(30))
+            trainer._train_batch(torch.arange(30), torch.Generator())
             if trainer.network.layers[1].weight.detach().any():
                 break
         hidden = trainer.network.layers[0].weight.detach()
@@ -140,6 +147,126 @@ def test_a_silent_network_that_is_never_raised_is_silent_to_the_end() -> None:
     assert outcome.metrics["silent_share"] == 1.0
     assert outcome.metrics["validation_accuracy"] == 0.0
     assert outcome.metrics["validation_loss"] == 100.0
+
+
+@pytest.mark.parametrize("ratio", [1.0, 2.0, 1.4])
+@pytest.mark.parametrize(
+    "delay",
+    [
+        None,
+        {"kind": "axonal"},
+        {"kind": "dendritic", "share_neurons": 2, "shift": 0.1, "scale": 2.0},
+        {"kind": "synaptic", "share_inputs": 2, "share_neurons": 3},
+        {"kind": "synaptic", "positivity": "clip", "mean": 0.5},
+    ],
+)
+def test_plain_gradients_are_those_of_autograd(delay: dict[str, Any] | None, ratio: float) -> None:
+    layers: list[dict[str, Any]] = [
+        {"name": "hidden", "neurons": 12, "delay": delay},
+        {"name": "out", "neurons": "classes", "weights_mean": 0.5},
+    ]
+    loss = {"name": "ttfs", "early_output": {"alpha": 0.1}}
+    config = trial(layers=layers, tau_ratio=ratio, loss=loss)
+    trainer = FirstSpikeTrainer(config, splits(), seed=1, study_seed=0)
+    assert trainer.paths["gradients"] == "plain"
+    network, rule = trainer.network, trainer.network.config.loss
+    assert is_plain(network)
+    times, labels = torch.rand(20, 4).double() * 2, torch.arange(20) % 2
+    output = network(times)
+    losses = time_losses(output[-1], labels, rule)
+    losses.sum().backward()
+    expected = [parameter.grad.clone() for parameter in network.parameters()]
+    plain = PlainGradients(network, rule)
+    found = plain.forward(times)
+    for ours, theirs in zip(found, output, strict=True):
+        assert torch.equal(ours, theirs)
+    same, gradients = losses_and_gradients(found[-1], labels, rule)
+    assert torch.equal(same, losses)
+    plain.backward(gradients)
+    for parameter, gradient in zip(network.parameters(), expected, strict=True):
+        assert gradient.any()
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-12, atol=1e-14)
+
+
+NOISY: dict[str, Any] = {
+    "input_noise": {"std": 0.02},
+    "threshold_noise": {"fixed_std": 0.05, "batch_std": 0.02, "sample_std": 0.01},
+    "weights": {"clip": 1.2, "rounding": 0.05},
+}
+
+
+def noisy(**changes: Any) -> TrainingTrial:
+    delay = {"kind": "axonal", "jitter": 0.01, "share_inputs": 3}
+    layers = [
+        {"name": "hidden", "neurons": 12, "multiplex": 3, "learning_rate": 0.01, "jitter": 0.01},
+        {"name": "out", "neurons": "classes", "weights_mean": 0.5, "biases": [0.9, 1.0, 1.1]},
+    ]
+    layers[0]["delay"] = layers[1]["delay"] = delay
+    return trial(layers=layers, **NOISY, **changes)
+
+
+def test_a_noisy_substrate_is_learned_on_and_interrupted_without_a_trace(tmp_path: Path) -> None:
+    whole, expected = run(noisy(epochs=6))
+    assert whole.paths["gradients"] == "autograd"
+    assert expected.metrics["validation_accuracy"] >= 0.7
+    for layer in whole.network.layers:
+        assert float(layer.weight.detach().abs().max()) <= 1.2
+        on_grid = layer.used_weight.detach() / 0.05
+        torch.testing.assert_close(on_grid, on_grid.round(), rtol=0.0, atol=1e-9)
+    path, polls = tmp_path / "checkpoint.safetensors", iter(range(1000))
+    run(noisy(epochs=6), checkpoint=path, should_stop=lambda: next(polls) == 8)
+    again, outcome = run(noisy(epochs=6), checkpoint=path)
+    for ours, theirs in zip(again.network.parameters(), whole.network.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert again.step_log == whole.step_log
+    assert outcome.metrics["validation_loss"] == expected.metrics["validation_loss"]
+
+
+def test_layers_that_are_not_trainable_stay_as_they_start() -> None:
+    layers = [
+        {"name": "hidden", "neurons": 12, "trainable": False, "delay": {"kind": "axonal"}},
+        {"name": "out", "neurons": "classes", "weights_mean": 0.5},
+    ]
+    fresh = FirstSpikeTrainer(trial(layers=layers), splits(), seed=1, study_seed=0)
+    before = {name: value.clone() for name, value in fresh.network.state_dict().items()}
+    fresh.run()
+    for name, value in fresh.network.state_dict().items():
+        assert torch.equal(value, before[name]) == name.startswith("stack.0")
+
+
+def test_the_step_log_tells_what_every_step_did() -> None:
+    rule = {"value": 0.01}
+    trainer, outcome = run(trial(epochs=6, layers=silent_layers(0.3), bumping=rule))
+    assert trainer.step_log[0] == 0
+    assert set(trainer.step_log) == {TRAINED, RAISED_OUTPUT, 0}
+    n_batches = len(trainer.step_log) // 6
+    for epoch, metrics in enumerate(outcome.progress.history):
+        steps = trainer.step_log[epoch * n_batches : (epoch + 1) * n_batches]
+        raised = sum(step != TRAINED for step in steps) / n_batches
+        assert metrics["raised_share"] == pytest.approx(raised)
+
+
+def test_late_answers_and_long_delays_cost_what_is_said() -> None:
+    times = torch.tensor([[1.0, 1.5]]).double()
+    rule = SpikeLoss(name="shift_invariant_mse", early_output=EarlyOutput(alpha=0.3, beta=2.0))
+    found = time_losses(times, torch.tensor([1]), rule)
+    assert found.item() == pytest.approx(0.5 * 0.7**2 + 0.3 * math.exp(1.5 / 2.0))
+    config = trial(loss={"name": "ttfs", "delay_l2": 0.5})
+    trainer = FirstSpikeTrainer(config, splits(), seed=1, study_seed=0)
+    delays = [layer.delay.delays.detach() for layer in trainer.network.layers]
+    expected = 0.5 * sum(float(each.square().mean()) for each in delays)
+    assert delay_penalty(trainer.network).item() == pytest.approx(expected)
+    before = sum(float(each.mean()) for each in delays)
+    strong = trial(loss={"name": "shift_invariant_mse", "delay_l2": 100.0})
+    strict = FirstSpikeTrainer(strong, splits(), seed=1, study_seed=0)
+    strict.run()
+    assert sum(float(x.delay.delays.detach().mean()) for x in strict.network.layers) < before
+
+
+def test_the_last_class_is_told_where_the_label_is_to_come_last() -> None:
+    times = torch.tensor([[1.0, 2.0], [3.0, math.inf]]).double()
+    rule = SpikeLoss(name="shift_invariant_mse", gap=-0.2)
+    assert classes(times, rule).tolist() == [1, -1]
 
 
 def test_a_network_comes_back_from_its_file(tmp_path: Path) -> None:
@@ -154,12 +281,36 @@ def test_a_network_comes_back_from_its_file(tmp_path: Path) -> None:
     assert outcome.ended == "finished"
 
 
+LAST = {"neurons": "classes"}
+
+
+def test_shared_delays_that_do_not_divide_the_inputs_are_refused() -> None:
+    layers = [{**LAST, "delay": {"kind": "axonal", "share_inputs": 3}}]
+    with pytest.raises(ConfigError, match="3 does not divide the 4 inputs"):
+        FirstSpikeTrainer(trial(layers=layers), splits(), seed=1, study_seed=0)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"training": {"loss": {"name": "count_mse"}}}, "`training.loss` means nothing"),
         ({"layers": [{"neurons": 3}]}, "the last layer must be the output"),
-        ({"tau_ratio": 3}, "tau_ratio"),
+        ({"tau_ratio": 1.0001}, "too close to 1"),
+        ({"euler": {"step": 2.0, "duration": 1.0}}, "`step` 2.0 must be below"),
+        ({"loss": {"gap": 0.0}}, "`gap` 0 would make all classes one"),
+        (
+            {"layers": [{"neurons": 5, "delay": {"kind": "synaptic", "share_neurons": 2}}, LAST]},
+            "share_neurons: 2 does not divide 5 neurons",
+        ),
+        (
+            {"layers": [{"neurons": 5}, {**LAST, "delay": {"kind": "axonal", "share_inputs": 2}}]},
+            "share_inputs: 2 does not divide 5 inputs",
+        ),
+        ({"layers": [LAST, LAST]}, "only the last layer has `neurons: classes`"),
+        (
+            {"layers": [{**LAST, "delay": {"kind": "axonal", "positivity": "clip", "scale": 2.0}}]},
+            "`scale` goes with `positivity: sigmoid`",
+        ),
         ({"kind": "first_spikes"}, "must be `layered`, `stdp` or `first_spike`"),
     ],
 )

@@ -17,8 +17,10 @@ WORKER_PLACES: Final = ("slurm", "lsf", "pbs", "oar", "sge", "htcondor")
 _PLACES: Final = ("local", "inline", "mpi", "dask", *WORKER_PLACES)  # others bring their own rules
 _GOES_WITH: Final[dict[str, tuple[str, ...]]] = {
     "workers": ("local", "inline", "dask"),
-    **dict.fromkeys(("gpus", "trials_per_gpu", "gpu_limits"), ("local",)),
+    **dict.fromkeys(("gpus", "trials_per_gpu"), ("local", "mpi")),
+    "gpu_limits": ("local",),
     "address": ("dask",),
+    "ranks_per_trial": ("mpi",),
     **dict.fromkeys(
         (
             *("mode", "jobs", "walltime", "memory", "gpus_per_job", "directives"),
@@ -104,9 +106,10 @@ class Executor(Section):
             this MPI job).
         workers: Trials at once; None takes one per core for `local` and `dask`, 1 for `inline`.
         gpus: Numbers of the GPUs to use, as `nvidia-smi` shows them; None for all visible, an
-            empty list for none (`local`).
+            empty list for none (`local`, `mpi`).
         trials_per_gpu: Trials at once on each GPU.
         gpu_limits: When a GPU takes no further trial.
+        ranks_per_trial: MPI ranks that run one trial together (`mpi`).
         time_limit: Longest time an attempt may take.
         preload: Modules that the fork server imports before the first trial.
         mode: `job`, one scheduler job per attempt (`slurm`, `lsf`: the default there), or
@@ -136,6 +139,7 @@ class Executor(Section):
     gpus: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     trials_per_gpu: Annotated[int, Field(ge=1)] = 1
     gpu_limits: GpuLimits = GpuLimits()
+    ranks_per_trial: Annotated[int, Field(ge=1)] = 1
     time_limit: Duration | None = None
     preload: tuple[str, ...] = ()
     mode: Literal["job", "workers"] | None = None

@@ -11,6 +11,11 @@ from spiketune.config.section import Positive, Section, Share
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
+Count = Annotated[int, Field(ge=1)]
+
+# A membrane almost as slow as its synapses has no form that is exact to many digits.
+NEAR_ONE = 1e-3
+
 # Keys of `training:` that have a meaning for this kind; its losses are its own.
 TRAINING_KEYS = frozenset({"epochs", "snapshots", "batch_size", "optimizer", "scheduler"})
 
@@ -36,9 +41,11 @@ class SpikeDelay(Section):
 
     `axonal`: one per input. `dendritic`: one per neuron. `synaptic`: one per synapse. They start
     from a normal distribution of `mean` and `std` and stay positive by `positivity`: `sigmoid`
-    (`scale` times the sigmoid of what is learned), `clip` (negative ones become 0 after each
-    step) or `shift` (all are moved so that the smallest is 0). `learning_rate` is that of the
-    network unless given.
+    (`shift` plus `scale` times the sigmoid of what is learned), `clip` (negative ones become 0
+    after each step) or `shift` (all are moved so that the smallest is 0). `learning_rate` is
+    that of the network unless given. Neighbouring inputs or neurons share a delay,
+    `share_inputs` or `share_neurons` of them. `jitter` is the standard deviation of noise on
+    the delays of every sample.
     """
 
     kind: Literal["axonal", "dendritic", "synaptic"]
@@ -46,22 +53,54 @@ class SpikeDelay(Section):
     std: NotNegative = 0.5
     positivity: Literal["sigmoid", "clip", "shift"] = "sigmoid"
     scale: Positive = 1.0
+    shift: NotNegative = 0.0
     learning_rate: Positive | None = None
+    share_inputs: Count = 1
+    share_neurons: Count = 1
+    jitter: NotNegative = 0.0
+
+    @model_validator(mode="after")
+    def _keys_belong(self) -> SpikeDelay:
+        given = self.model_fields_set
+        if self.positivity != "sigmoid" and (foreign := sorted(given & {"scale", "shift"})):
+            raise ValueError(f"`{foreign[0]}` goes with `positivity: sigmoid`; leave it out")
+        if self.kind == "dendritic" and self.share_inputs > 1:
+            raise ValueError("dendritic delays are the same for all inputs: no `share_inputs`")
+        if self.kind == "axonal" and self.share_neurons > 1:
+            raise ValueError("axonal delays are the same for all neurons: no `share_neurons`")
+        return self
 
 
 class SpikeLayer(Section):
-    """A layer of neurons that spike at most once, and the delays before it.
+    """A layer of neurons that spike at most once, and what lies before them.
 
-    Weights start from a normal distribution. If more than the share `max_missing` of the spikes
-    of a batch are missing, weights are raised instead of trained.
+    In this order: every input is there `multiplex` times, each with weights of its own; inputs
+    that always spike at the times `biases` join them; `delay` makes them arrive later; the
+    neurons integrate. Weights start from a normal distribution. If more than the share
+    `max_missing` of the spikes of a batch are missing, weights are raised instead of trained.
+    A layer that is not `trainable` keeps weights and delays as they start. `learning_rate` of
+    its weights is that of the network unless given. `jitter` is the standard deviation of noise
+    on its spike times.
     """
 
     name: str | None = None
-    neurons: Annotated[int, Field(ge=1)] | Literal["classes"]
+    neurons: Count | Literal["classes"]
     weights_mean: Finite = 1.5
     weights_std: NotNegative = 0.8
     max_missing: Share = 0.3
+    multiplex: Count = 1
+    biases: tuple[NotNegative, ...] = ()
+    trainable: bool = True
+    learning_rate: Positive | None = None
+    jitter: NotNegative = 0.0
     delay: SpikeDelay | None = None
+
+
+class EarlyOutput(Section):
+    """A cost of late answers; see `SpikeLoss`."""
+
+    alpha: Positive
+    beta: Positive = 1.0
 
 
 class SpikeLoss(Section):
@@ -71,14 +110,27 @@ class SpikeLoss(Section):
     `time_mse`: half the squared distance from the times `correct` and `wrong`.
     `shift_invariant_mse`: half the squared distance of the other neurons' times from `gap`
     after the label's. The class is that of the first neuron; with `time_mse`, of the one closest
-    to `correct`. A sample whose label's neuron is silent is wrong and costs 100.
+    to `correct`; with a negative `gap`, of the last one, if none is silent. A sample whose
+    label's neuron is silent is wrong and costs 100, as does one with any silent output neuron
+    under the two squared losses.
+
+    Regularisers: `early_output` adds alpha * exp(t / `beta`) for the time t of the label's
+    neuron, `delay_l2` adds alpha times the mean square of the delays of each layer.
     """
 
     name: Literal["ttfs", "time_mse", "shift_invariant_mse"] = "ttfs"
     xi: Positive = 0.2
     correct: NotNegative = 1.5
     wrong: NotNegative = 2.5
-    gap: Positive = 0.2
+    gap: Finite = 0.2
+    early_output: EarlyOutput | None = None
+    delay_l2: NotNegative = 0.0
+
+    @model_validator(mode="after")
+    def _gap_there(self) -> SpikeLoss:
+        if self.gap == 0.0:
+            raise ValueError("`gap` 0 would make all classes one; take another number")
+        return self
 
 
 class Bumping(Section):
@@ -93,22 +145,78 @@ class Bumping(Section):
     targeted: bool = True
 
 
+class InputNoise(Section):
+    """Normal noise on the times of inputs, in training only; times below 0 are mirrored."""
+
+    mean: Finite = 0.0
+    std: Positive
+
+
+class ThresholdNoise(Section):
+    """Normal noise on the thresholds of neurons, as analogue substrates have it.
+
+    `fixed_std`: every neuron has a threshold of its own, as far from the nominal one, drawn once
+    around `fixed_mean`. `batch_std` and `sample_std`: drawn anew for every neuron with every
+    batch, or every sample, in training and when measured.
+    """
+
+    fixed_mean: Finite = 0.0
+    fixed_std: NotNegative = 0.0
+    batch_std: NotNegative = 0.0
+    sample_std: NotNegative = 0.0
+
+
+class Euler(Section):
+    """Spike times by Euler's method in steps of `step` up to `duration`, instead of exactly."""
+
+    step: Positive = 0.01
+    duration: Positive = 10.0
+
+    @model_validator(mode="after")
+    def _steps_there(self) -> Euler:
+        if self.step >= self.duration:
+            raise ValueError(f"`step` {self.step} must be below `duration` {self.duration}")
+        return self
+
+
+class WeightLimits(Section):
+    """What a substrate can hold: weights in [-`clip`, `clip`], and multiples of `rounding` only.
+
+    Clipped after each step; rounded wherever they are used, while what is trained is not.
+    """
+
+    clip: Positive | None = None
+    rounding: Positive | None = None
+
+
 class FirstSpike(Section):
     """Layers of neurons that spike at most once, trained by the exact gradients of when.
 
     Leaky integrate-and-fire neurons with exponential synapses. `tau_ratio` is the time constant
-    of the membrane over that of the synapses. A neuron passes no gradient for a sample that
-    would change a weight by more than `largest_dw`.
+    of the membrane over that of the synapses; 1 and 2 have closed forms, with any other the
+    spike is found by Newton's method. `euler` integrates instead; gradients stay exact for
+    the time found. A neuron passes no gradient for a sample that would change a weight by
+    more than `largest_dw`.
     """
 
     kind: Literal["first_spike"]
-    tau_ratio: Literal[1, 2] = 2
+    tau_ratio: Positive = 2.0
     threshold: Positive = 1.0
     largest_dw: Positive | None = 0.2
+    euler: Euler | None = None
+    input_noise: InputNoise | None = None
+    threshold_noise: ThresholdNoise = ThresholdNoise()
+    weights: WeightLimits = WeightLimits()
     input: InputTimes = InputTimes()
     loss: SpikeLoss = SpikeLoss()
     bumping: Bumping = Bumping()
     layers: Annotated[tuple[SpikeLayer, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _ratio_can_be_told_from_one(self) -> FirstSpike:
+        if 0.0 < abs(self.tau_ratio - 1.0) < NEAR_ONE:
+            raise ValueError(f"`tau_ratio` {self.tau_ratio} is too close to 1; take 1")
+        return self
 
     @model_validator(mode="after")
     def _layers_fit(self) -> FirstSpike:
@@ -118,10 +226,31 @@ class FirstSpike(Section):
                 raise ValueError("the last layer must be the output: `neurons: classes`")
             if not last and layer.neurons == "classes":
                 raise ValueError(f"layers.{index}: only the last layer has `neurons: classes`")
+            self._shared_delays_fit(layer, index)
         names = [layer_name(layer, index) for index, layer in enumerate(self.layers)]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"the name '{min(twice)}' is given to more than one layer")
         return self
+
+    def _shared_delays_fit(self, layer: SpikeLayer, index: int) -> None:
+        """Refuse what does not divide; how many inputs there are is known from the second on."""
+        delay, neurons = layer.delay, layer.neurons
+        if delay is None:
+            return
+        if neurons != "classes" and neurons % delay.share_neurons:
+            raise ValueError(
+                f"layers.{index}.delay.share_neurons: {delay.share_neurons} does not divide "
+                f"{neurons} neurons; take a number that does"
+            )
+        before = self.layers[index - 1].neurons if index else "classes"
+        if before == "classes":
+            return
+        n_inputs = before * layer.multiplex + len(layer.biases)
+        if n_inputs % delay.share_inputs:
+            raise ValueError(
+                f"layers.{index}.delay.share_inputs: {delay.share_inputs} does not divide "
+                f"{n_inputs} inputs; take a number that does"
+            )
 
 
 def layer_name(layer: SpikeLayer, index: int) -> str:

@@ -16,6 +16,7 @@ LOOPBACK: Final = "127.0.0.1"
 CONNECT_S: Final = 10.0
 _FIRST_WORKER_S: Final = 30.0
 _COUNT_EVERY_S: Final = 5.0
+_REPLACE_EVERY_S: Final = 5.0
 
 
 class DaskWorkers(ABC):
@@ -73,11 +74,19 @@ class LocalWorkers(DaskWorkers):
             silence_logs=logging.CRITICAL,
         )
         self.client = Client(self._cluster, set_as_default=False)
+        self._checked_s = time.monotonic()
 
     @property
     def n_workers(self) -> int:
         """As configured; a worker that dies is started again."""
         return self._n_workers
+
+    def check(self) -> None:
+        """Replace workers that Dask gave up, since on a busy machine they took long to restart."""
+        if time.monotonic() - self._checked_s >= _REPLACE_EVERY_S:
+            self._checked_s = time.monotonic()
+            if len(self._cluster.workers) < self._n_workers:
+                self._cluster.scale(self._n_workers)
 
     def begin(self, study_folder: Path) -> None:
         """Nothing to do: the workers are there."""

@@ -27,6 +27,9 @@ class GpuPool:
         per_gpu: Trials at once on each.
         limits: When a GPU takes no more.
         now_s: The time.
+
+    Attributes:
+        gpus: Their numbers.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class GpuPool:
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reader = reader
-        self._gpus = tuple(gpus)
+        self.gpus = tuple(gpus)
         self._per_gpu = per_gpu
         self._limits = limits
         self._now_s = now_s
@@ -49,7 +52,7 @@ class GpuPool:
     @property
     def n_slots(self) -> int:
         """Trials at once, were all GPUs ours."""
-        return len(self._gpus) * self._per_gpu
+        return len(self.gpus) * self._per_gpu
 
     @property
     def n_free(self) -> int:
@@ -57,7 +60,7 @@ class GpuPool:
         return len(self._open())
 
     def _open(self) -> list[int]:
-        return [gpu for gpu in self._gpus if self._takes_another(gpu)]
+        return [gpu for gpu in self.gpus if self._takes_another(gpu)]
 
     def _takes_another(self, gpu: int) -> bool:
         started_s = self._started_s.get(gpu, float("-inf"))
@@ -77,7 +80,7 @@ class GpuPool:
 
     def take(self) -> int:
         """The GPU for a trial that starts now: of those that take one, the least busy."""
-        candidates = self._open() or [g for g in self._gpus if self._at_work[g] < self._per_gpu]
+        candidates = self._open() or [g for g in self.gpus if self._at_work[g] < self._per_gpu]
         if not candidates:
             raise RuntimeError("no free GPU")
         gpu = min(candidates, key=lambda g: (self._at_work[g], self._use(g).memory, g))
@@ -128,3 +131,36 @@ def gpu_pool(
         raise InputError(f"study.executor.gpus: no GPU {missing[0]} is visible; there: {there}")
     chosen = tuple(wanted) if wanted is not None else visible
     return GpuPool(reader, chosen, per_gpu, limits) if chosen else None
+
+
+def gpu_of_rank(
+    wanted: Sequence[int] | None,
+    per_gpu: int,
+    index: int,
+    make_reader: Callable[[], GpuReader] = Nvml,
+) -> GpuPool | None:
+    """The one GPU of a rank that runs trials, by its number among those on this machine.
+
+    Args:
+        wanted: Numbers of the GPUs to use; None for all visible.
+        per_gpu: Ranks that may share one.
+        index: Which of this machine's ranks, the asker left out.
+        make_reader: Starts the management library.
+
+    Returns:
+        A pool of that GPU alone; None where there are no GPUs.
+
+    Raises:
+        InputError: If this machine has more ranks than its GPUs may have.
+    """
+    limits = GpuLimits()
+    pool = gpu_pool(wanted, per_gpu, limits, make_reader)
+    if pool is None:
+        return None
+    if index >= pool.n_slots:
+        raise InputError(
+            f"study.executor.trials_per_gpu: more ranks run trials on this machine than its "
+            f"{len(pool.gpus)} GPUs take ({per_gpu} each); start fewer ranks per machine, raise "
+            "`trials_per_gpu`, or take none (`gpus: []`)"
+        )
+    return GpuPool(make_reader(), [pool.gpus[index % len(pool.gpus)]], 1, limits)

@@ -12,6 +12,11 @@ _LAUNCHERS: Final = (
     ("PMI_SIZE", "PMI_RANK", "MPI_LOCALNRANKS"),
     ("MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_LOCAL_SIZE"),
 )
+_LOCAL_RANKS: Final = (
+    "OMPI_COMM_WORLD_LOCAL_RANK",
+    "MPI_LOCALRANKID",
+    "MV2_COMM_WORLD_LOCAL_RANK",
+)
 _PREFIXES: Final = ("OMPI_", "PMIX_", "PMI_", "PRTE_", "MPI_LOCAL", "MV2_", "HYDRA_", "HYDI_")
 
 
@@ -22,6 +27,14 @@ def ranks(environment: Mapping[str, str] = os.environ) -> tuple[int, int, int]:
         if size.isdigit() and rank.isdigit():
             return int(size), int(rank), int(local) if local.isdigit() else int(size)
     return 1, 0, 1
+
+
+def local_rank(environment: Mapping[str, str] = os.environ) -> int:
+    """Number of this rank among those on this machine; its rank where nobody tells."""
+    for name in _LOCAL_RANKS:
+        if environment.get(name, "").isdigit():
+            return int(environment[name])
+    return ranks(environment)[1]
 
 
 def without_ranks(environment: Mapping[str, str]) -> dict[str, str]:

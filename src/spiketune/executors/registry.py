@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -42,7 +43,7 @@ def n_workers(config: ExecutorConfig) -> int:
     if config.name in WORKER_PLACES:
         return config.adaptive.max if config.adaptive else config.jobs
     if config.name == "mpi":
-        return max(1, ranks()[0] - 1)
+        return max(1, (ranks()[0] - 1) // config.ranks_per_trial)
     if config.workers is None and config.gpus:
         return len(config.gpus) * config.trials_per_gpu
     return config.workers or n_cores()
@@ -104,9 +105,13 @@ def _local(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -
     return LocalExecutor(n_here, preload=preload, base_folder=base_folder, gpus=gpus)
 
 
+def _wants_gpu(config: ExecutorConfig, trial: Mapping[str, Any]) -> bool:
+    return bool(config.gpus) if config.gpus is not None else trial.get("device") != "cpu"
+
+
 def _gpus(config: ExecutorConfig, trial: Mapping[str, Any]) -> GpuPool | None:
     """GPUs for trials that may want one."""
-    if config.gpus is None and trial.get("device") == "cpu":
+    if not _wants_gpu(config, trial):
         return None
     return gpu_pool(config.gpus, config.trials_per_gpu, config.gpu_limits)
 
@@ -118,13 +123,40 @@ def _mpi(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> 
             "`mpirun -n 4 spiketune run FILE --set study.executor.name=mpi`"
         )
     try:
-        from spiketune.executors.mpi import MpiExecutor
+        from spiketune.executors.mpi import MpiExecutor, RankGpus, groups_executor
     except ImportError as error:
         raise InputError(
             f"study.executor: mpi needs an MPI library and an extra ({error}); "
             "pip install 'spiketune[mpi]'"
         ) from error
-    return MpiExecutor(preload=_preload(config, trial, base_folder), base_folder=base_folder)
+    if config.ranks_per_trial > 1:
+        _check_groups(config.ranks_per_trial, trial)
+        return groups_executor(config.ranks_per_trial)
+    shared = None
+    if _wants_gpu(config, trial):
+        shared = RankGpus(config.gpus, config.trials_per_gpu, socket.gethostname())
+    preload = _preload(config, trial, base_folder)
+    return MpiExecutor(preload=preload, base_folder=base_folder, gpus=shared)
+
+
+def _check_groups(ranks_per_trial: int, trial: Mapping[str, Any]) -> None:
+    """Refuse ranks that make no whole groups, and trials that know nothing of ranks.
+
+    Raises:
+        InputError: Naming the remedy.
+    """
+    n_ranks = ranks()[0]
+    if (n_ranks - 1) % ranks_per_trial:
+        fitting = n_ranks - (n_ranks - 1) % ranks_per_trial + ranks_per_trial
+        raise InputError(
+            f"study.executor.ranks_per_trial: {n_ranks} ranks are one that asks and "
+            f"{n_ranks - 1} that make no groups of {ranks_per_trial}; start {fitting}"
+        )
+    if "function" not in trial:
+        raise InputError(
+            "study.executor.ranks_per_trial: goes with `trial.function`, whose function divides "
+            "its work by `trial.comm`; other trials run on one rank"
+        )
 
 
 def _dask(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -99,4 +99,22 @@ class FidelityRule(ABC):
         Args:
             curve: The trial; its last point is the report just made.
             others: All other trials of the study that reported, ended or not.
+        """
+
+
+class PausingRule(FidelityRule):
+    """Its trials do not end where it stops them: they wait there, and the best go on later."""
+
+    @abstractmethod
+    def promote(
+        self, paused: Collection[int], curves: Sequence[Curve], *, last: bool
+    ) -> int | None:
+        """The paused trial that a free worker goes on with; None if there is none yet.
+
+        Asked whenever a worker is free, before a new trial begins.
+
+        Args:
+            paused: Numbers of the trials that wait.
+            curves: All trials of the study that reported, those among them.
+            last: Whether no trial runs and none will begin, so that nothing is worth waiting for.
         """

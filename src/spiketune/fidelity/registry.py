@@ -9,14 +9,14 @@ from typing import Any, Final
 from spiketune.errors import ConfigError, UnknownNameError
 from spiketune.fidelity.base import FidelityRule
 from spiketune.fidelity.forecast import Forecast
-from spiketune.fidelity.halving import SuccessiveHalving
 from spiketune.fidelity.hyperband import Hyperband
 from spiketune.fidelity.median import Median
 from spiketune.fidelity.plateau import Plateau
+from spiketune.fidelity.promotion import asha
 from spiketune.plugins import registered
 
 RULES: Final[Mapping[str, Callable[..., FidelityRule]]] = {
-    "asha": SuccessiveHalving,
+    "asha": asha,
     "hyperband": Hyperband,
     "median": Median,
     "plateau": Plateau,

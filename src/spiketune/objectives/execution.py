@@ -15,6 +15,8 @@ from spiketune.objectives.trial import Preempted, Trial
 
 Objective = Callable[[Trial], Any]
 _OUT_OF_MEMORY: Final = ("MemoryError", "OutOfMemoryError")  # torch's comes without importing torch
+# What torch says of the CPU, and of CUDA where it has no class of its own.
+_OUT_OF_MEMORY_WORDS: Final = ("can't allocate memory", "out of memory", "STATUS_ALLOC_FAILED")
 
 
 def load_objective(section: Mapping[str, Any], base_folder: str) -> Objective:
@@ -37,7 +39,10 @@ def load_objective(section: Mapping[str, Any], base_folder: str) -> Objective:
 
 
 def execute(
-    job: Job, send: Callable[[Report], None], stop_requested: Callable[[], bool]
+    job: Job,
+    send: Callable[[Report], None],
+    stop_requested: Callable[[], bool],
+    comm: Any = None,
 ) -> Result | Failure:
     """Run one attempt, whatever happens in it.
 
@@ -45,12 +50,13 @@ def execute(
         job: What to run.
         send: Takes each report as it is made.
         stop_requested: Whether the attempt should write a checkpoint and leave.
+        comm: MPI communicator of the ranks that run the attempt together, if several do.
 
     Returns:
         The result, or the failure with its kind; a traceback goes to stderr.
     """
     stop = _Witness(stop_requested)
-    trial = Trial(job, send=send, stop_requested=stop)
+    trial = Trial(job, send=send, stop_requested=stop, comm=comm)
     started_s = time.monotonic()
 
     def failure(kind: FailureKind, message: str) -> Failure:
@@ -67,7 +73,7 @@ def execute(
         return failure("crash", str(error))
     except (Exception, SystemExit) as error:
         traceback.print_exc(file=sys.stderr)
-        kind = "oom" if type(error).__name__ in _OUT_OF_MEMORY else "crash"
+        kind = "oom" if _is_out_of_memory(error) else "crash"
         return failure(kind, _last_line(error))  # type: ignore[arg-type]
     constraints, ended, fidelity, details = trial.outcome
     if stop.obeyed and ended == "finished":
@@ -84,7 +90,7 @@ class _Witness:
         self.obeyed = False
 
     def __call__(self) -> bool:
-        self.obeyed = self.obeyed or self._stop_requested()
+        self.obeyed = self._stop_requested() or self.obeyed
         return self.obeyed
 
 
@@ -115,6 +121,13 @@ def _metrics(returned: Any, job: Job) -> dict[str, float]:
         if not math.isfinite(metrics[name]):
             raise TrialError("nan", f"'{name}' is {metrics[name]}")
     return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    names = {known.__name__ for known in type(error).__mro__}
+    if names & {*_OUT_OF_MEMORY}:
+        return True
+    return isinstance(error, RuntimeError) and any(w in str(error) for w in _OUT_OF_MEMORY_WORDS)
 
 
 def _last_line(error: BaseException) -> str:

@@ -43,7 +43,9 @@ class Trial:
         *,
         send: Callable[[Report], None] = lambda report: None,
         stop_requested: Callable[[], bool] = lambda: False,
+        comm: Any = None,
     ) -> None:
+        self.comm = comm
         self.params: Mapping[str, Any] = dict(job.params)
         self.number = job.number
         self.attempt = job.attempt

@@ -12,7 +12,16 @@ from spiketune.space import Space
 from spiketune.study.confirming import Confirmation, in_words
 from spiketune.study.results import TrialRow, front, knee, ranked
 
-STATES: Final = ("finished", "stopped", "silent", "failed", "rejected", "running", "waiting")
+STATES: Final = (
+    "finished",
+    "stopped",
+    "silent",
+    "failed",
+    "rejected",
+    "running",
+    "paused",
+    "waiting",
+)
 
 
 @dataclass(frozen=True)  # without slots: the derived values below are kept

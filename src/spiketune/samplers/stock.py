@@ -14,6 +14,7 @@ from optuna.samplers import BaseSampler
 from spiketune.errors import ConfigError, UnknownNameError
 from spiketune.samplers.cascbo.sampler import CascboSampler
 from spiketune.samplers.grid import GridSampler
+from spiketune.samplers.islands.sampler import IslandsSampler
 from spiketune.space import Choice, Space
 
 _OURS: Final = frozenset(  # not for the user
@@ -64,6 +65,7 @@ SAMPLERS: Final[Mapping[str, Stock]] = {
     "cascbo": Stock(CascboSampler, kept=True),
     "scbo": Stock(CascboSampler, kept=True, defaults={"cost_aware": False}),
     "turbo": Stock(CascboSampler, kept=True, defaults={"cost_aware": False, "constraints": False}),
+    "islands": Stock(IslandsSampler, kept=True),
     "grid": Stock(GridSampler, blind=True, one_seed=True),
 }
 

@@ -3,6 +3,7 @@
 A trial that was stopped at a rung keeps its values, which are those of its fidelity; that it is
 not a full one shows as a constraint that it breaks a little, the less the further it got. So it
 ranks behind every full and feasible trial and before those that break the study's constraints.
+A trial that waits at a rung, or goes on from there, is shown likewise until it ends.
 
 Optuna's samplers pass over failed trials, and so go on asking where everything crashes. Here
 they see a failed or rejected trial as a complete one that breaks a constraint. Nothing of this
@@ -24,6 +25,7 @@ from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from spiketune.samplers.paused import as_stopped
 from spiketune.space import Choice, Space
 from spiketune.space.distributions import mirrored, sampler_distribution
 
@@ -112,7 +114,7 @@ class SamplerView(BaseStorage):
         for i in changed:
             self._take_in(i)
         if self._stale:
-            self._seen = [self._transformed(trial) for trial in raw]
+            self._seen = [self._transformed(as_stopped(trial)) for trial in raw]
             self._stale = False
         if self._plain:
             return
@@ -120,15 +122,17 @@ class SamplerView(BaseStorage):
             self._fill()
 
     def _take_in(self, i: int) -> None:
-        trial = self._raw[i]
-        if trial.state == TrialState.WAITING:
+        raw = self._raw[i]
+        if raw.state == TrialState.WAITING:
             self._waiting.add(i)
         else:
             self._waiting.discard(i)
-        if not trial.state.is_finished():
-            self._open.add(i)
-        else:
+        trial = as_stopped(raw)
+        if raw.state.is_finished():
             self._open.discard(i)
+        else:
+            self._open.add(i)
+        if trial.state.is_finished():
             self._take_in_finished(i, trial)
         self._seen[i] = self._transformed(trial)
 
@@ -140,6 +144,7 @@ class SamplerView(BaseStorage):
             names = {_RAN}
         elif trial.state == TrialState.COMPLETE:
             self._told.append(trial.values)
+            self._infeasible.discard(i)  # what waits at a rung may meet constraints later
             if any(value > 0 for value in constraints.values()):
                 self._infeasible.add(i)
         if not names <= set(self._constraints):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, final
 
@@ -16,11 +15,17 @@ from spiketune.executors.base import Executor
 from spiketune.messages import Failure, Job, Message, Report, Result
 from spiketune.samplers.asker import Asker
 from spiketune.samplers.grid import GridExhaustedError
+from spiketune.samplers.paused import rung_of
+from spiketune.samplers.paused import waits as is_paused
 from spiketune.study.attempts import RETRIES, may_retry, worker_alive
 from spiketune.study.budget import n_counted, uptime_s
+from spiketune.study.early_ends import reached
 from spiketune.study.housekeeping import Housekeeper
 from spiketune.study.jobs import JobMaker
 from spiketune.study.pacing import n_to_ask
+from spiketune.study.pauses import Pauses
+from spiketune.study.progress import Progress as Progress
+from spiketune.study.progress import in_words
 from spiketune.study.recovery import Running, is_ours, revive, what_became_of
 from spiketune.study.rungs import RungWatch, columns_of
 from spiketune.study.storage import StudyStorage
@@ -33,21 +38,6 @@ _ADOPTION_POLL_S: Final = 0.05
 ADOPTION_S: Final = 5.0  # children of a dead asker are gone after 2 s
 SAME_FAILURES: Final = 10  # as many trials at the start that all fail alike end the study
 REJECTED_IN_A_ROW: Final = 20  # each of them stands for 100 draws
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a display shows of a study at work."""
-
-    n_done: int
-    n_failed: int
-    n_target: int | None
-    running: tuple[Running, ...]
-    n_workers: int
-    elapsed_s: float
-    time_budget_s: float | None
-    busy_s: float
-    event: str | None = None
 
 
 @final
@@ -101,6 +91,7 @@ class StudyLoop:
         self._rungs = RungWatch(fidelity, jobs, trials) if fidelity is not None else None
         if self._rungs is not None:
             executor.listen(lambda message: self._handle([message]))
+        self._paused = Pauses(storage, self._rungs)
 
     def request_stop(self) -> None:
         """Stop asking and let workers write checkpoints; a second call ends them at once."""
@@ -120,6 +111,7 @@ class StudyLoop:
                 if self._running or not self._executor.free_slots:  # or others take every GPU
                     self._handle(self._executor.events(self._patience_s()))
             self._drain()
+            self._release()
         finally:
             self._executor.close()
             ended = {**facts, "ended_s": self._clock.now_s()}
@@ -151,9 +143,9 @@ class StudyLoop:
             self._reason = "failing"
         elif self._n_rejected >= REJECTED_IN_A_ROW:
             self._reason = "unsatisfiable"
-        elif self._reason is None and not self._wants_more() and not self._in_flight:
+        elif self._reason is None and not self._wants_more() and not self._has_work():
             self._reason = "budget"
-        return self._reason is None or (self._reason == "exhausted" and bool(self._in_flight))
+        return self._reason is None or (self._reason == "exhausted" and self._has_work())
 
     def _spent(self) -> float:
         """Share of the budget that is spent, by whichever of trials and time is further."""
@@ -169,7 +161,10 @@ class StudyLoop:
 
     @property
     def _in_flight(self) -> int:
-        return len(self._running) + len(self._waiting)
+        return len(self._running) + len(self._waiting) + len(self._paused)
+
+    def _has_work(self) -> bool:
+        return bool(self._running or self._waiting) or self._next_promoted() is not None
 
     def _wants_more(self) -> bool:
         target = self._jobs.study.budget.trials
@@ -182,8 +177,15 @@ class StudyLoop:
         while self._executor.free_slots > 0 and self._n_rejected < REJECTED_IN_A_ROW:
             if self._waiting:
                 self._submit(self._waiting.popleft())
+            elif (number := self._next_promoted()) is not None:
+                self._submit(self._paused.promote(number))
             elif not self._ask_some():
                 return
+
+    def _next_promoted(self) -> int | None:
+        """The paused trial that goes on before anything new begins."""
+        last = not (self._running or self._waiting or self._wants_more())
+        return self._paused.next(last=last)
 
     def _ask_some(self) -> bool:
         """Ask for as many configurations as are due now; false if there are none to be had."""
@@ -242,49 +244,70 @@ class StudyLoop:
 
     def _handle(self, messages: Sequence[Message]) -> None:
         for heard in messages:
-            message = heard
-            running = self._running.get(message.number)
-            if running is None or message.attempt != running.attempt:
+            message: Message | None = heard
+            running = self._running.get(heard.number)
+            if running is None or heard.attempt != running.attempt:
                 continue  # the first valid result won; this one comes twice or too late
-            if isinstance(message, Report):
-                running.reports[message.fidelity] = message
-                self._judge(running, message)
-            elif isinstance(message, Result):
-                self._end_attempt(running, message.ended)
-                self._complete(running, message)
-            elif running.stopped is not None:
-                message = self._complete_stopped(running)
+            if isinstance(heard, Report):
+                running.reports[heard.fidelity] = heard
+                self._judge(running, heard)
             else:
-                self._end_attempt(running, message.kind, message.message)
-                self._repeat_or_fail(running, message)
+                message = self._end(running, heard)
             self._tell_listener(message)
         if not messages:
             self._tell_listener(None)
 
     def _judge(self, running: Running, report: Report) -> None:
         """Let a trial go on or end, by its reports so far."""
-        if self._rungs is None or running.stopped is not None:
+        if self._rungs is None:
             return
-        running.stopped = self._rungs.heard(report)
-        if running.stopped is not None:
+        verdict = self._rungs.heard(report)
+        if running.stopped is None and verdict is not None:
+            running.stopped = verdict
             self._executor.cancel(report.number)
 
-    def _complete_stopped(self, running: Running) -> Result:
-        """A trial that was not let go on ends with what it reported last."""
-        last = running.reports[max(running.reports)]
-        self._end_attempt(running, "stopped", running.stopped or "")
-        result = Result(
-            number=last.number,
-            attempt=running.attempt,
-            metrics=last.metrics,
-            constraints=last.constraints,
-            ended="stopped",
-            fidelity=last.fidelity,
-            cost_s=sum(a["ended_s"] - a["started_s"] for a in running.history),
-            details={"stopped_by": running.stopped},
-        )
-        self._complete(running, result)
-        return result
+    def _end(self, running: Running, end: Result | Failure) -> Result | Failure | None:
+        """What the end of an attempt means for its trial; None if the trial only waits now."""
+        if isinstance(end, Result):
+            self._end_attempt(running, end.ended)
+            self._complete(running, end)
+        elif running.stopped is None:
+            self._end_attempt(running, end.kind, end.message)
+            self._repeat_or_fail(running, end)
+        else:  # whatever it failed with, it was not to go on
+            return self._leave_at_rung(running)
+        return end
+
+    def _leave_at_rung(self, running: Running) -> Result | Failure | None:
+        """A trial that was not let go on ends, or waits, with what it reported last."""
+        waits = self._rungs is not None and self._rungs.pauses
+        self._end_attempt(running, "paused" if waits else "stopped", running.stopped or "")
+        so_far = reached(running, self._jobs)
+        if isinstance(so_far, Failure):
+            running.history[-1]["outcome"] = so_far.kind
+            running.stopped = None
+            self._repeat_or_fail(running, so_far)
+        elif waits:
+            del self._running[running.trial.number]
+            attributes = self._attributes(running)
+            self._paused.add(running, so_far, *self._values(so_far), attributes)
+            return None
+        else:
+            self._complete(running, so_far)
+        return so_far
+
+    def _release(self) -> None:
+        """Nothing more will be promoted: what waits has ended, unless a session may go on."""
+        if self._reason not in ("budget", "exhausted"):
+            return
+        for running in self._paused.pop_all():
+            self._running[running.trial.number] = running
+            so_far = reached(running, self._jobs)
+            if isinstance(so_far, Result):
+                self._complete(running, so_far)
+            else:
+                self._fail(running, so_far)
+            self._tell_listener(so_far)
 
     def _end_attempt(self, running: Running, outcome: str, text: str = "") -> None:
         now_s = self._clock.now_s()
@@ -302,8 +325,6 @@ class StudyLoop:
         )
 
     def _complete(self, running: Running, result: Result) -> None:
-        study = self._jobs.study
-        measured = {rule.text: rule(result.metrics) for rule in self._jobs.constraints}
         attributes = {
             "ended": result.ended,
             "fidelity": result.fidelity,
@@ -312,13 +333,18 @@ class StudyLoop:
             **self._attributes(running),
             **({"details": dict(result.details)} if result.details else {}),
         }
-        values = [result.metrics[name] for name in study.objectives]
-        constraints = {**measured, **result.constraints}
+        values, constraints = self._values(result)
         self._storage.complete(running.trial, values, constraints, attributes)
         if self._rungs is not None:
             self._rungs.ended(result.number, result.ended)
         self._forget(running)
         self._n_done += 1
+
+    def _values(self, result: Result) -> tuple[list[float], dict[str, float]]:
+        """Objective values and constraints of a result."""
+        measured = {rule.text: rule(result.metrics) for rule in self._jobs.constraints}
+        values = [result.metrics[name] for name in self._jobs.study.objectives]
+        return values, {**measured, **result.constraints}
 
     def _repeat_or_fail(self, running: Running, failure: Failure) -> None:
         stopping = self._reason in ("interrupted", "time")
@@ -367,7 +393,7 @@ class StudyLoop:
                 elapsed_s=self._elapsed_s(),
                 time_budget_s=budget.time,
                 busy_s=self._busy_s + at_work,
-                event=_in_words(message, tuple(self._jobs.study.objectives)),
+                event=in_words(message, tuple(self._jobs.study.objectives)),
             )
         )
 
@@ -377,34 +403,34 @@ class StudyLoop:
         """Tell what finished while nobody listened, and put the rest back in the queue."""
         trials = self._storage.trials()
         self._housekeeper.tidy(trials)
-        for trial in filter(is_ours, trials):
-            folder, space = self._jobs.folder, self._jobs.configuration.space
+        folder, space = self._jobs.folder, self._jobs.configuration.space
+        ours = list(filter(is_ours, trials))
+        for trial in sorted(ours, key=is_paused, reverse=True):  # others are judged beside them
             running = revive(trial, space, folder, self._clock.now_s())
+            if is_paused(trial) and self._paused.take_up(running):
+                continue
             self._judge_again(running)
             if self._adopt(running):
                 continue
             self._wait_for_worker(folder.attempt(trial.number, running.attempt))
             end = what_became_of(running, folder)
             if end is None:
+                running.stopped = None  # it was let go on when it reported
                 self._waiting.append(running)
                 continue
             self._running[trial.number] = running
-            if isinstance(end, Result):
-                self._end_attempt(running, end.ended)
-                self._complete(running, end)
-            elif running.stopped is not None:
-                self._complete_stopped(running)
-            else:
-                self._end_attempt(running, end.kind, end.message)
-                self._repeat_or_fail(running, end)
+            self._end(running, end)
 
     def _judge_again(self, running: Running) -> None:
         """The last session may have ended between a report and its verdict."""
         if self._rungs is None:
             return
         self._rungs.begin(running.trial.number, running.values)
-        for fidelity in sorted(running.reports):
-            running.stopped = self._rungs.heard(running.reports[fidelity])
+        passed = float((rung_of(running.trial) or {}).get("fidelity") or 0.0)
+        self._rungs.take_in({f: r for f, r in running.reports.items() if f <= passed})
+        for fidelity in sorted(f for f in running.reports if f > passed):
+            verdict = self._rungs.heard(running.reports[fidelity])
+            running.stopped = running.stopped or verdict
 
     def _adopt(self, running: Running) -> bool:
         """Take over an attempt that goes on without its asker, under a scheduler."""
@@ -440,14 +466,3 @@ class StudyLoop:
             self._end_attempt(running, "interrupted")
             self._storage.set_attempts(running.trial, running.history)
         self._running.clear()
-
-
-def _in_words(message: Message | None, objectives: Sequence[str]) -> str | None:
-    if isinstance(message, Result):
-        values = ", ".join(f"{name} {message.metrics[name]:.4g}" for name in objectives)
-        why = message.details.get("stopped_by") if message.ended == "stopped" else None
-        how = f"{message.ended} ({why})" if why else message.ended
-        return f"trial {message.number} {how} after {message.cost_s:.1f} s: {values}"
-    if isinstance(message, Failure):
-        return f"trial {message.number} attempt {message.attempt} {message.kind}: {message.message}"
-    return None

@@ -14,6 +14,7 @@ from spiketune.space import Space
 from spiketune.space.distributions import from_stored
 from spiketune.study.attempts import last_attempt, read_end, read_reports
 from spiketune.study.folder import StudyFolder
+from spiketune.study.rungs import reports_of
 
 
 @dataclass(slots=True)
@@ -56,6 +57,8 @@ def revive(trial: FrozenTrial, space: Space, folder: StudyFolder, now_s: float) 
     running.history = history
     start = trial.datetime_start
     running.started_s = start.timestamp() if start and not history else now_s
+    for report in reports_of(trial.number, trial.user_attrs.get("reports") or {"fidelity": []}):
+        running.reports[report.fidelity] = report  # those of a trial that waited
     for attempt in range(1, running.attempt + 1):
         for report in read_reports(folder.attempt(trial.number, attempt)):
             running.reports[report.fidelity] = report

@@ -18,6 +18,7 @@ from optuna.study import StudyDirection
 from optuna.study._multi_objective import _is_pareto_front
 from optuna.trial import FrozenTrial, TrialState
 
+from spiketune.samplers.paused import rung_of, waits
 from spiketune.space import Space
 from spiketune.space.distributions import from_stored
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 State: TypeAlias = Literal[
-    "waiting", "running", "finished", "stopped", "silent", "failed", "rejected"
+    "waiting", "running", "paused", "finished", "stopped", "silent", "failed", "rejected"
 ]
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -79,7 +80,7 @@ class TrialRow:
 
 def row(trial: FrozenTrial, space: Space, objectives: Sequence[str]) -> TrialRow:
     """A trial of the journal as a row; one of a stock Optuna writer has no metrics of ours."""
-    attributes = trial.user_attrs
+    attributes = {**(rung_of(trial) or {}), **trial.user_attrs}
     told = dict(zip(objectives, trial.values or (), strict=False))
     return TrialRow(
         number=trial.number,
@@ -113,7 +114,7 @@ def _state(trial: FrozenTrial) -> State:
             return "rejected" if trial.user_attrs.get("ended") == "rejected" else "stopped"
         case TrialState.WAITING:
             return "waiting"
-    return "running"
+    return "paused" if waits(trial) else "running"
 
 
 def losses(rows: Sequence[TrialRow], directions: Mapping[str, str]) -> Array:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, final
 
 from optuna.trial import FrozenTrial, TrialState
 
 from spiketune.config.study import Fidelity
 from spiketune.errors import ConfigError, SpiketuneError
-from spiketune.fidelity import Curve, Point, build_rule
+from spiketune.fidelity import Curve, PausingRule, Point, build_rule
 from spiketune.messages import Report
 from spiketune.space.distributions import from_stored
 from spiketune.study.jobs import JobMaker
@@ -70,6 +70,11 @@ class RungWatch:
         )
         self._curves.setdefault(number, Curve(number, maximum, float(share) * float(steps)))
 
+    def take_in(self, reports: Mapping[float, Report]) -> None:
+        """Note reports that were judged before."""
+        for fidelity in sorted(reports):
+            self._add(reports[fidelity])
+
     def heard(self, report: Report) -> str | None:
         """Why the trial that reported stops now; None if it goes on."""
         return self.decide(report.number) if self._add(report) else None
@@ -84,6 +89,18 @@ class RungWatch:
             return None
         others = (c for n, c in self._curves.items() if n != number and c.points)
         return self._rule.decide(curve, others)
+
+    @property
+    def pauses(self) -> bool:
+        """Whether trials wait where the rule stops them, and may go on later."""
+        return isinstance(self._rule, PausingRule)
+
+    def promote(self, paused: Collection[int], *, last: bool) -> int | None:
+        """The paused trial to go on with; see `PausingRule.promote`."""
+        if not paused or not isinstance(self._rule, PausingRule):
+            return None
+        reported = [curve for curve in self._curves.values() if curve.points]
+        return self._rule.promote(paused, reported, last=last)
 
     def ended(self, number: int, how: str) -> None:
         """Note how a trial ended."""

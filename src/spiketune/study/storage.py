@@ -15,6 +15,7 @@ from spiketune.config.study import Study
 from spiketune.errors import InputError, StudyExistsError
 from spiketune.logs import quiet_optuna
 from spiketune.samplers.asker import Proposal
+from spiketune.samplers.paused import RUNG, rung_of
 from spiketune.study.folder import StudyFolder
 from spiketune.study.journal import BatchedStorage, JournalFile
 
@@ -115,6 +116,34 @@ class StudyStorage:
     def set_attempts(self, trial: FrozenTrial, attempts: Sequence[Mapping[str, Any]]) -> None:
         """Write down the attempts at a running trial so far."""
         self.storage.set_trial_user_attr(trial._trial_id, "attempts", list(attempts))
+
+    def pause(
+        self,
+        trial: FrozenTrial,
+        values: Sequence[float],
+        constraints: Mapping[str, float],
+        facts: Mapping[str, Any],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        """Write down what a trial has reached that waits from now on.
+
+        Args:
+            trial: The trial.
+            values: Its objective values so far.
+            constraints: Its constraint values so far.
+            facts: Its `fidelity` and `cost_s`, and `why` it waits.
+            attributes: Its attempts and reports.
+        """
+        rung = {"values": list(values), "constraints": dict(constraints), **facts}
+        rung |= {"at": datetime.now().isoformat(), "waits": True}
+        with self.storage.batch():
+            for key, value in {**attributes, RUNG: rung}.items():
+                self.storage.set_trial_user_attr(trial._trial_id, key, value)
+
+    def go_on(self, trial: FrozenTrial) -> None:
+        """Write down that a trial waits no longer."""
+        rung = dict(rung_of(self.storage.get_trial(trial._trial_id)) or {})
+        self.storage.set_trial_user_attr(trial._trial_id, RUNG, {**rung, "waits": False})
 
     def complete(
         self,

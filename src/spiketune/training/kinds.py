@@ -84,5 +84,5 @@ def evaluate_network(
     if isinstance(network, StdpNetwork):
         return stdp.evaluate(network, samples, config, study_seed=study_seed, split=split)
     if isinstance(network, FirstSpikeNetwork):
-        return first_spike.evaluate(network, samples, config)
+        return first_spike.evaluate(network, samples, config, noise_seed=study_seed)
     return evaluation.evaluate(network, samples, config, study_seed=study_seed, split=split)

@@ -27,6 +27,7 @@ _MANY = 150  # attempts whose white edges would cover the bars themselves
 _COLORS: Final[Mapping[str, str]] = {
     "finished": BLUE,
     "stopped": SKY,
+    "paused": "#9fd3ee",
     "silent": GREY,
     "interrupted": "#c9b458",
     "preempted": "#e8c06a",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, final
 
 import numpy as np
@@ -84,7 +85,7 @@ class History:
         self.domain = domain
         self._signs = np.array([1.0 if d == StudyDirection.MAXIMIZE else -1.0 for d in directions])
         self._constrained, self._cost, self._resource = constrained, cost, resource
-        self._numbers: list[int] = []
+        self._known: list[tuple[int, datetime | None]] = []
         self._most_fidelity = math.nan
         self.observations: list[Observation] = []
         self._rows: Array = np.empty((0, domain.d))
@@ -100,13 +101,13 @@ class History:
         """
         ended = [t for t in trials if _is_observed(t)]
         ended.sort(key=lambda t: (t.datetime_complete or t.datetime_start, t.number))
-        n = len(self._numbers)
-        continues = [t.number for t in ended[:n]] == self._numbers
+        n = len(self._known)
+        continues = [(t.number, t.datetime_complete) for t in ended[:n]] == self._known
         if not continues:
-            self._numbers, self.observations, self._most_fidelity = [], [], math.nan
+            self._known, self.observations, self._most_fidelity = [], [], math.nan
             n = 0
         for trial in ended[n:]:
-            self._numbers.append(trial.number)
+            self._known.append((trial.number, trial.datetime_complete))
             self.observations.append(self._observation(trial))
         rows = [o.row for o in self.observations]
         self._rows = np.array(rows) if rows else np.empty((0, self.domain.d))

@@ -1,326 +1,427 @@
 """First spike times and their exact gradients, compiled: one sort, then one pass per neuron.
 
 A neuron integrates exponential synaptic currents from rest and spikes at most once, when its
-membrane first reaches the threshold. With the inputs in order of time, sums over the inputs so
-far give in closed form when it would spike if no more came; the first such time that lies
-before the next input is the spike. So a neuron costs O(n) after an O(n log n) sort, where all
-prefixes against all inputs cost O(n^2).
+membrane first reaches the threshold. With the inputs in order of arrival, sums over the inputs
+so far tell when it would spike if no more came; the first such time that lies before the next
+arrival is the spike. So a neuron costs O(n) after an O(n log n) sort, where all prefixes against
+all inputs cost O(n^2). Backward needs no order: what arrived before the spike has a gradient.
 
-Letters: `B` batch, `M` neurons, `n` inputs, `P` 1 where all neurons see the same input times
-and M where each has its own. Times are in units of the synaptic time constant.
+Arrivals are input times plus delays, and exponentials of sums are products, so what is taken
+per neuron, sample and input is sums and products only; nothing of that size is kept.
+
+Letters: `B` batch, `M` neurons, `n` inputs. `rho` is the time constant of the membrane over that
+of the synapses; times are in units of the latter. The membrane over the leak potential is the
+sum of w k(t - arrival) with k(s) = (exp(-s / rho) - exp(-s)) / (rho - 1), s exp(-s) for rho = 1,
+and the threshold is `c`.
 
 Source: Göltz et al. (2021), "Fast and energy-efficient neuromorphic deep learning with
-first-spike times", arXiv:1912.11443, equations 6-12.
+first-spike times", arXiv:1912.11443, equations 6-12; gradients by the implicit function theorem.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spiketune.snn.kernels.cpu import compiled
+from spiketune.snn.kernels.first_spike_few import MAX_INPUTS, forward_few
+from spiketune.snn.kernels.lambert_w import lambert_w
+from spiketune.snn.kernels.sorting import sort_indices
 
-EQUAL: Final = 1
-DOUBLE: Final = 2
+Floats = NDArray[np.float64]
 
-# Up to so many inputs, insertion sorts faster than NumPy, which takes memory for each call.
-_FEW: Final = 40
-_HALLEY_STEPS: Final = 40
-_BRANCH_POINT: Final = -math.exp(-1.0)
+EQUAL: Final = 1.0
+DOUBLE: Final = 2.0
+SLOPE, UNTIL = 0, 1
 
-_SORT: Final = ["void(float64[:,:,::1], int64[:,:,::1])"]
+# Where a comparison of exponentials is too close to tell, the times themselves are compared.
+_SLACK: Final = 1e-9
+_STEPS: Final = 200
+
+_PREPARE: Final = [
+    "void(float64[:,::1], float64, float64[::1], float64[:,::1], float64[:,::1], float64[:,::1])"
+]
 _FORWARD: Final = [
-    "void(float64[:,:,::1], int64[:,:,::1], float64[:,:,::1], float64[:,::1], int64, float64,"
-    " float64, float64[:,::1], int64[:,::1])"
+    "void(float64[:,::1], float64[:,::1], float64[:,:,::1], float64[:,::1], float64, float64,"
+    " float64[:,::1], float64[:,:,::1])"
 ]
 _BACKWARD: Final = [
-    "void(float64[:,:,::1], int64[:,:,::1], float64[:,:,::1], float64[:,::1], int64, float64,"
-    " float64, float64[:,::1], int64[:,::1], float64[:,::1], float64, float64[:,::1],"
+    "void(float64[:,::1], float64[:,::1], float64[:,:,::1], float64, float64[:,::1],"
+    " float64[:,:,::1], float64[:,::1], float64, float64[:,::1], float64[:,::1],"
     " float64[:,:,::1], int64[::1])"
 ]
 
 
-@compiled(["float64(float64)"])
-def lambert_w(z: float) -> float:
-    """The principal branch of W(z) e^W(z) = z, to machine precision; NaN below -1/e.
+@dataclass(frozen=True, slots=True)
+class Spikes:
+    """What a layer did.
 
-    Source: Corless et al. (1996), "On the Lambert W function", Halley's iteration.
+    Attributes:
+        times: Spike times, infinite for silent neurons, (B, M).
+        kept: For the backward pass, (B, M, 2): the slope of the membrane at the spike, and the
+            last arrival before it, in a neuron's own time; minus infinity for silent neurons.
     """
-    if not z >= _BRANCH_POINT:
+
+    times: Floats
+    kept: Floats
+
+    @property
+    def silent(self) -> NDArray[np.bool_]:
+        """Which neurons stayed silent, (B, M)."""
+        return np.isinf(self.times)
+
+
+@compiled(None)
+def earliest(times: Any) -> float:
+    """The first of some times, infinite if none is finite."""
+    first = math.inf
+    for i in range(len(times)):
+        if times[i] < first:
+            first = times[i]
+    return first
+
+
+@compiled(None)
+def grow(since: float, rho: float) -> tuple[float, float]:
+    """exp(t / rho) and exp(t); 0 for what never comes."""
+    if since == math.inf:
+        return 0.0, 0.0
+    if rho == DOUBLE:
+        slow = math.exp(0.5 * since)
+        return slow, slow * slow
+    fast = math.exp(since)
+    return (fast if rho == EQUAL else math.exp(since / rho)), fast
+
+
+@compiled(_PREPARE)
+def prepare_delays(delays: Any, rho: float, lows: Any, since: Any, slow: Any, fast: Any) -> None:
+    """Delays of a layer, (M, n), from each neuron's shortest on, and what grows with them."""
+    for m in range(delays.shape[0]):
+        lows[m] = earliest(delays[m])
+        for i in range(delays.shape[1]):
+            since[m, i] = delays[m, i] - lows[m]
+            slow[m, i], fast[m, i] = grow(since[m, i], rho)
+
+
+@compiled(None)
+def _crossing(a: float, e: float, c: float, rho: float, start: float, end: float) -> float:
+    """When (a exp(-t / rho) - e exp(-t)) / (rho - 1) rises through c in [start, end], or NaN.
+
+    It has one extremum at most, so it can be bracketed; then Newton's steps that leave the
+    bracket are replaced by halving it.
+    """
+    scale = 1.0 / (rho - 1.0)
+    if scale * (e * math.exp(-start) - a / rho * math.exp(-start / rho)) <= 0.0:
+        return math.nan  # it falls, and if it ever rises again then only towards rest
+    if a * e <= 0.0:
+        return math.nan  # it rises towards rest
+    low, high = start, min(rho * scale * math.log(rho * e / a), end)
+    if not scale * (a * math.exp(-high / rho) - e * math.exp(-high)) >= c:
         return math.nan
-    if z == 0.0:
-        return 0.0
-    if math.isinf(z):
-        return z
-    # Near the branch point the series in p is what Halley's iteration would need to start from.
-    p = math.sqrt(max(2.0 * (math.e * z + 1.0), 0.0))
-    if p < 1e-5:
-        return -1.0 + p - p * p / 3.0
-    if z < 1.0:
-        w = -1.0 + p * (1.0 + p * (-1.0 / 3.0 + p * 11.0 / 72.0)) if z < -0.25 else z * (1.0 - z)
-        if z > 0.0:
-            w = math.log1p(z)
-    else:
-        w = math.log(z)
-        w -= math.log(w) if z > math.e else 0.0
-    for _ in range(_HALLEY_STEPS):
-        e = math.exp(w)
-        f = w * e - z
-        step = f / (e * (w + 1.0) - (w + 2.0) * f / (2.0 * w + 2.0))
-        w -= step
-        if abs(step) <= 1e-16 * (1.0 + abs(w)):
-            break
-    return w
-
-
-@compiled(_SORT)
-def _sort(times: Any, order: Any) -> None:
-    n = times.shape[2]
-    for b in range(times.shape[0]):
-        for p in range(times.shape[1]):
-            when, by_time = times[b, p], order[b, p]
-            if n > _FEW:
-                by_time[:] = np.argsort(when, kind="mergesort")
-                continue
-            for i in range(n):
-                k = i
-                while k > 0 and when[by_time[k - 1]] > when[i]:
-                    by_time[k] = by_time[k - 1]
-                    k -= 1
-                by_time[k] = i
+    t = 0.5 * (low + high)
+    for _ in range(_STEPS):
+        slow, fast = a * math.exp(-t / rho), e * math.exp(-t)
+        above = scale * (slow - fast) - c
+        if above > 0.0:
+            high = t
+        else:
+            low = t
+        slope = scale * (fast - slow / rho)
+        step = above / slope if slope > 0.0 else math.inf
+        following = t - step
+        if not low <= following <= high:
+            following = 0.5 * (low + high)
+        if abs(following - t) <= 2e-16 * (1.0 + abs(t)):
+            return following
+        t = following
+    return t
 
 
 @compiled(_FORWARD)
 def _forward(
     times: Any,
-    order: Any,
-    halves: Any,
     weights: Any,
-    ratio: int,
-    c: float,
+    delays: Any,
+    c: Any,
+    rho: float,
     offset: float,
     spikes: Any,
-    n_causal: Any,
+    kept: Any,
 ) -> None:
-    """See `forward`. Times are taken relative to each neuron's first input: no overflow."""
-    n, n_neurons = weights.shape
+    """See `forward`. Times are taken relative to each neuron's first arrival: no overflow."""
+    n_neurons, n = weights.shape
+    n_delays = delays.shape[0]
+    order, spare = np.empty(n, np.int64), np.empty(n, np.int64)
+    since, arrivals = np.empty(n), np.empty(n)
+    slows, fasts = np.empty(n), np.empty(n)
+    shape = (n_neurons, n) if n_delays > 0 else (0, 0)
+    late, late_slow, late_fast = np.empty(shape), np.empty(shape), np.empty(shape)
+    lows = np.zeros(n_neurons)
+    if n_delays == 1:
+        prepare_delays(delays[0], rho, lows, late, late_slow, late_fast)
     for b in range(times.shape[0]):
+        first = earliest(times[b])
+        if first == math.inf:
+            spikes[b, :] = math.inf
+            kept[b, :, SLOPE], kept[b, :, UNTIL] = 0.0, -math.inf
+            continue
+        for i in range(n):
+            since[i] = times[b, i] - first
+            slows[i], fasts[i] = grow(since[i], rho)
+        if n_delays > 1:
+            prepare_delays(delays[b], rho, lows, late, late_slow, late_fast)
+        if n_delays == 0:
+            arrivals[:] = since
+            sort_indices(arrivals, order, spare)
         for m in range(n_neurons):
-            p = 0 if times.shape[1] == 1 else m
-            when, by_time, half = times[b, p], order[b, p], halves[b, p]
-            spikes[b, m], n_causal[b, m] = math.inf, 0
-            start = when[by_time[0]] if n > 0 else math.inf
-            if not math.isfinite(start):
-                continue
-            a1 = offset * math.exp(-start)
-            a2 = offset * math.exp(-0.5 * start)
-            s = a1 - start * a1
+            spikes[b, m], kept[b, m, SLOPE], kept[b, m, UNTIL] = math.inf, 0.0, -math.inf
+            level = c[b if c.shape[0] > 1 else 0, m]
+            if n_delays > 0:
+                for i in range(n):
+                    arrivals[i] = since[i] + late[m, i]
+                sort_indices(arrivals, order, spare)
+            start = first + lows[m]
+            # Sums of w exp(t / rho), of w exp(t), and of w t exp(t) for equal time constants.
+            a, e, s = 0.0, 0.0, 0.0
+            if offset != 0.0:
+                a, e = offset * math.exp(-start / rho), offset * math.exp(-start)
+                s = e - start * e
+            i = order[0]
+            arrival, slow, fast = arrivals[i], slows[i], fasts[i]
+            if n_delays > 0:
+                slow, fast = slow * late_slow[m, i], fast * late_fast[m, i]
             for k in range(n):
-                i = by_time[k]
-                t = when[i] - start
-                if not math.isfinite(t):
-                    break
-                w = weights[i, m]
-                if ratio == 1:
-                    e = half[i] * half[i]
-                    a1 += w * e
-                    s += w * t * e
+                w = weights[m, i]
+                if rho == DOUBLE:
+                    a += w * slow
+                    e += w * slow * slow
+                elif rho == EQUAL:
+                    e += w * fast
+                    s += w * arrival * fast
                 else:
-                    h = half[i]
-                    a1 += w * h * h
-                    a2 += w * h
-                following = when[by_time[k + 1]] - start if k + 1 < n else math.inf
-                if following == t:  # equal times act together
+                    a += w * slow
+                    e += w * fast
+                here, here_slow = arrival, slow
+                arrival = math.inf
+                if k + 1 < n:
+                    i = order[k + 1]
+                    arrival, slow, fast = arrivals[i], slows[i], fasts[i]
+                    if n_delays > 0:
+                        slow, fast = slow * late_slow[m, i], fast * late_fast[m, i]
+                if arrival == here:  # equal times act together
                     continue
-                if ratio == 1:
-                    at = math.nan
-                    if a1 != 0.0:
-                        at = s / a1 - lambert_w(-(c / a1) * math.exp(s / a1))
+                at = math.nan
+                if rho == DOUBLE:
+                    # It rises only to its peak, where exp(t / 2) = a / 2c.
+                    if e > 0.0 and a * (1.0 + _SLACK) > 2.0 * level * here_slow:
+                        root = a * a - 4.0 * e * level
+                        if root >= 0.0:
+                            x = 2.0 * e / (a + math.sqrt(root))
+                            if here_slow <= x * (1.0 + _SLACK) and (
+                                arrival == math.inf or x <= slow * (1.0 + _SLACK)
+                            ):
+                                at = 2.0 * math.log(x)
+                elif rho == EQUAL:
+                    if e > 0.0:
+                        at = s / e - lambert_w(-(level / e) * math.exp(s / e))
                 else:
-                    at = math.nan
-                    root = a2 * a2 - 4.0 * a1 * c
-                    if root >= 0.0:
-                        below = a2 + math.sqrt(root)
-                        inside = 2.0 * a1 / below if below != 0.0 else math.nan
-                        if inside > 0.0:
-                            at = 2.0 * math.log(inside)
-                if t <= at <= following:
+                    at = _crossing(a, e, level, rho, here, arrival)
+                if here <= at <= arrival:
                     spikes[b, m] = at + start
-                    n_causal[b, m] = k + 1
+                    kept[b, m, UNTIL] = here
+                    if rho == EQUAL:
+                        kept[b, m, SLOPE] = (e - (e * at - s)) * math.exp(-at)
+                    else:
+                        fall = a / rho * math.exp(-at / rho)
+                        kept[b, m, SLOPE] = (e * math.exp(-at) - fall) / (rho - 1.0)
+                    break
+                if arrival == math.inf:
                     break
 
 
 @compiled(_BACKWARD)
 def _backward(
     times: Any,
-    order: Any,
-    halves: Any,
     weights: Any,
-    ratio: int,
-    c: float,
-    offset: float,
+    delays: Any,
+    rho: float,
     spikes: Any,
-    n_causal: Any,
+    kept: Any,
     grad: Any,
     largest_dw: float,
     weights_grad: Any,
     times_grad: Any,
+    delays_grad: Any,
     n_capped: Any,
 ) -> None:
     """See `backward`."""
-    n_neurons = weights.shape[1]
+    n_neurons, n = weights.shape
+    n_delays = delays.shape[0]
+    since, slows, fasts = np.empty(n), np.empty(n), np.empty(n)
+    by_weight, by_time = np.empty(n), np.empty(n)
+    shape = (n_neurons, n) if n_delays > 0 else (0, 0)
+    late, late_slow, late_fast = np.empty(shape), np.empty(shape), np.empty(shape)
+    lows = np.zeros(n_neurons)
+    if n_delays == 1:
+        prepare_delays(delays[0], rho, lows, late, late_slow, late_fast)
     for b in range(times.shape[0]):
+        first = earliest(times[b])
+        if first == math.inf:
+            continue
+        for i in range(n):
+            since[i] = times[b, i] - first
+            slows[i], fasts[i] = grow(since[i], rho)
+        if n_delays > 1:
+            prepare_delays(delays[b], rho, lows, late, late_slow, late_fast)
         for m in range(n_neurons):
-            k = n_causal[b, m]
-            g = grad[b, m]
-            if k == 0 or g == 0.0:
+            until, slope, g = kept[b, m, UNTIL], kept[b, m, SLOPE], grad[b, m]
+            # Where the membrane touches the threshold there is no gradient.
+            if until == -math.inf or g == 0.0 or slope == 0.0:
                 continue
-            p = 0 if times.shape[1] == 1 else m
-            when, by_time, half = times[b, p], order[b, p], halves[b, p]
-            start = when[by_time[0]]
-            at = spikes[b, m] - start
-            a1 = offset * math.exp(-start)
-            a2 = offset * math.exp(-0.5 * start)
-            s = a1 - start * a1
-            for j in range(k):
-                i = by_time[j]
-                t = when[i] - start
-                w = weights[i, m]
-                if ratio == 1:
-                    e = half[i] * half[i]
-                    a1 += w * e
-                    s += w * t * e
-                else:
-                    h = half[i]
-                    a1 += w * h * h
-                    a2 += w * h
-            if ratio == 1:
-                # 1 + W = 1 + b/a1 - T
-                below = a1 * (1.0 + s / a1 - at) if a1 != 0.0 else 0.0
-            else:
-                below = math.sqrt(max(a2 * a2 - 4.0 * a1 * c, 0.0))
-            if below == 0.0 or a1 == 0.0:
-                continue  # the membrane touches the threshold: there is no gradient
-            both = 1.0 + c / below * math.exp(0.5 * at)
-            if math.isfinite(largest_dw):
-                steepest = 0.0
-                for j in range(k):
-                    h = half[by_time[j]]
-                    if ratio == 1:
-                        t = when[by_time[j]] - start
-                        dw = -h * h * (at - t) / below
-                    else:
-                        dw = 2.0 * (both * h * h / a1 - h / below)
-                    steepest = max(steepest, abs(g * dw))
-                if steepest > largest_dw:
-                    n_capped[0] += 1
+            at = spikes[b, m] - (first + lows[m])
+            slow_fall, fast_fall = math.exp(-at / rho), math.exp(-at)
+            push, steepest = g / slope, 0.0
+            for i in range(n):
+                arrival = since[i]
+                slow, fast = slows[i], fasts[i]
+                if n_delays > 0:
+                    arrival += late[m, i]
+                    slow, fast = slow * late_slow[m, i], fast * late_fast[m, i]
+                by_weight[i] = by_time[i] = 0.0
+                if arrival > until:
                     continue
-            for j in range(k):
-                i = by_time[j]
-                t = when[i] - start
-                w = weights[i, m]
-                h = half[i]
-                if ratio == 1:
-                    e = h * h
-                    dw = -e * (at - t) / below
-                    dt = -w * e * (at - t - 1.0) / below
+                if rho == DOUBLE:
+                    x = slow * slow_fall
+                    value, rise = x - x * x, x * x - 0.5 * x
+                elif rho == EQUAL:
+                    x = fast * fast_fall
+                    value, rise = (at - arrival) * x, (1.0 - (at - arrival)) * x
                 else:
-                    dw = 2.0 * (both * h * h / a1 - h / below)
-                    dt = w * (2.0 * both * h * h / a1 - h / below)
-                weights_grad[i, m] += g * dw
-                times_grad[b, p, i] += g * dt
+                    x, y = slow * slow_fall, fast * fast_fall
+                    value, rise = (x - y) / (rho - 1.0), (y - x / rho) / (rho - 1.0)
+                by_weight[i] = -push * value
+                by_time[i] = push * weights[m, i] * rise
+                steepest = max(steepest, abs(by_weight[i]))
+            if not steepest <= largest_dw:
+                n_capped[0] += 1
+                continue
+            for i in range(n):
+                weights_grad[m, i] += by_weight[i]
+                times_grad[b, i] += by_time[i]
+            if n_delays > 0:
+                d = b if n_delays > 1 else 0
+                for i in range(n):
+                    delays_grad[d, m, i] += by_time[i]
 
 
 def forward(
-    times: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    ratio: int,
-    c: float,
+    times: Floats,
+    weights: Floats,
+    delays: Floats | None,
+    rho: float,
+    c: Floats | float,
     offset: float = 0.0,
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+) -> Spikes:
     """First spike times.
 
     Args:
-        times: When each input spikes, infinite if it never does, (B, P, n).
-        weights: (n, M).
-        ratio: Membrane over synaptic time constant, `EQUAL` or `DOUBLE`.
-        c: Leak conductance times threshold above rest.
+        times: When each input spikes, infinite if it never does, (B, n).
+        weights: (M, n).
+        delays: From each input to each neuron, (1, M, n), or (B, M, n) where every sample has
+            its own; None for none.
+        rho: Membrane over synaptic time constant; `EQUAL` and `DOUBLE` have closed forms.
+        c: Threshold above rest over `rho`, for all neurons or (1, M) or (B, M).
         offset: Added to the sums over the inputs, as some implementations do to be safe from
             divisions by zero, which are not a danger here.
-
-    Returns:
-        Spike times, infinite for silent neurons, (B, M); the inputs in order of time, (B, P, n);
-        and how many of them came before the spike, 0 for silent neurons, (B, M).
     """
-    times, weights = np.ascontiguousarray(times), np.ascontiguousarray(weights)
-    B, P, n = times.shape
-    order = np.empty((B, P, n), np.int64)
-    spikes = np.empty((B, weights.shape[1]))
-    n_causal = np.empty((B, weights.shape[1]), np.int64)
-    _sort(times, order)
-    halves = _halves(times)
-    _forward(times, order, halves, weights, ratio, c, offset, spikes, n_causal)
-    return spikes, order, n_causal
+    B, M = len(times), len(weights)
+    spikes, kept = np.empty((B, M)), np.empty((B, M, 2))
+    if weights.shape[1] == 0:
+        spikes[:], kept[:, :, SLOPE], kept[:, :, UNTIL] = math.inf, 0.0, -math.inf
+        return Spikes(spikes, kept)
+    levels = np.full((1, M), c) if isinstance(c, float) else np.ascontiguousarray(c)
+    late = _some(delays, weights)
+    few = rho == DOUBLE and offset == 0.0 and weights.shape[1] <= MAX_INPUTS
+    if few and len(late) <= 1:
+        forward_few(
+            np.ascontiguousarray(times), np.ascontiguousarray(weights), late, levels, spikes, kept
+        )
+        return Spikes(spikes, kept)
+    _forward(
+        np.ascontiguousarray(times),
+        np.ascontiguousarray(weights),
+        late,
+        levels,
+        float(rho),
+        offset,
+        spikes,
+        kept,
+    )
+    return Spikes(spikes, kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Gradients:
+    """What a layer passes back.
+
+    Attributes:
+        weights: Summed over the batch, (M, n).
+        times: Of the inputs, (B, n).
+        delays: As the delays were given; None where there are none.
+        n_capped: How many gradients of a neuron in a sample were left out for their size.
+    """
+
+    weights: Floats
+    times: Floats
+    delays: Floats | None
+    n_capped: int
 
 
 def backward(
-    grad: NDArray[np.float64],
-    times: NDArray[np.float64],
-    order: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    ratio: int,
-    c: float,
-    spikes: NDArray[np.float64],
-    n_causal: NDArray[np.int64],
-    offset: float = 0.0,
+    grad: Floats,
+    times: Floats,
+    weights: Floats,
+    delays: Floats | None,
+    rho: float,
+    spikes: Spikes,
     largest_dw: float = math.inf,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+) -> Gradients:
     """Gradients of what `forward` returned; those of silent neurons are zero.
 
     Args:
         grad: Of the spike times, (B, M).
         times: As `forward` took them.
-        order: As `forward` returned it.
         weights: As `forward` took them.
-        ratio: As `forward` took it.
-        c: As `forward` took it.
+        delays: As `forward` took them.
+        rho: As `forward` took it.
         spikes: As `forward` returned them.
-        n_causal: As `forward` returned it.
-        offset: As `forward` took it.
         largest_dw: A neuron whose weights would change by more in one sample, in any of them,
             passes no gradient there.
-
-    Returns:
-        Gradients of the weights, (n, M), and of the input times, (B, P, n); and how many
-        gradients were left out for their size.
     """
-    times, weights = np.ascontiguousarray(times), np.ascontiguousarray(weights)
-    weights_grad, times_grad = np.zeros_like(weights), np.zeros_like(times)
-    n_capped = np.zeros(1, np.int64)
+    weights_grad, times_grad = np.zeros(weights.shape), np.zeros(times.shape)
+    given = _some(delays, weights)
+    delays_grad, n_capped = np.zeros(given.shape), np.zeros(1, np.int64)
     _backward(
-        times,
-        order,
-        _halves(times),
-        weights,
-        ratio,
-        c,
-        offset,
-        spikes,
-        n_causal,
+        np.ascontiguousarray(times),
+        np.ascontiguousarray(weights),
+        given,
+        float(rho),
+        spikes.times,
+        spikes.kept,
         np.ascontiguousarray(grad),
         largest_dw,
         weights_grad,
         times_grad,
+        delays_grad,
         n_capped,
     )
-    return weights_grad, times_grad, int(n_capped[0])
+    found = None if delays is None else delays_grad
+    return Gradients(weights_grad, times_grad, found, int(n_capped[0]))
 
 
-def _halves(times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """exp(t / 2) with t counted from each neuron's first input; 0 where there is none."""
-    first = times.min(axis=2, keepdims=True, initial=math.inf)
-    since = times - np.where(np.isfinite(first), first, 0.0)
-    return np.exp(0.5 * np.where(np.isfinite(since), since, -math.inf))
+def _some(delays: Floats | None, weights: Floats) -> Floats:
+    return np.empty((0, *weights.shape)) if delays is None else np.ascontiguousarray(delays)

@@ -1,0 +1,1 @@
+"""Asynchronous evolution on islands: propagators, migration, pollination."""
