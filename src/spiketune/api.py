@@ -94,6 +94,13 @@ class Study:
         """`minimize` or `maximize` by objective."""
         return dict(self.section.objectives)
 
+    @property
+    def why_this_sampler(self) -> str | None:
+        """Why `auto` chose the sampler; None if the file names it."""
+        facts = folders.read_document(self.folder).get("provenance", {})
+        why = facts.get(folders.SAMPLER_FACT)
+        return str(why) if why else None
+
     # Look.
 
     @property
@@ -411,12 +418,13 @@ def prepare(configuration: Configuration) -> None:
     """
     from spiketune.objectives.preparation import prepare as prepare_sections
     from spiketune.samplers.asker import rehearse
+    from spiketune.samplers.auto import settled
     from spiketune.samplers.stock import check_sampler
     from spiketune.study.rungs import check_fidelity
 
     study = configuration.study
     if study is not None:
-        sampler = study.sampler
+        sampler = settled(study, configuration.space)[0].sampler
         space, n_objectives = configuration.space, len(study.objectives)
         check_sampler(sampler.name, sampler.options, n_objectives, space)
         rehearse(space, sampler.name, sampler.options, n_objectives)

@@ -109,9 +109,9 @@ def test_the_best_of_each_rung_go_on_and_no_epoch_is_trained_twice(tmp_path):
         assert trial.user_attrs["reports"]["fidelity"] == [float(e) for e in range(1, 10)]
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe", "cascbo"])
+@pytest.mark.parametrize("sampler", ["random", "tpe", "cascbo", "islands"])
 def test_interrupted_at_any_moment_equals_uninterrupted(tmp_path, sampler):
-    trials = 9 if sampler == "cascbo" else 18
+    trials = 9 if sampler == "cascbo" else 40 if sampler == "islands" else 18
     whole, expected = session(
         tmp_path / "whole", Checkpointed(), 1, trials, sampler={"name": sampler}
     )

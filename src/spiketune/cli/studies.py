@@ -82,6 +82,8 @@ def run(
         path = dated_sibling(path)
     study = create(configuration, path)
     say(f"study {study.path}: {len(configuration.space)} parameters, {_purpose(study)}")
+    if why := study.why_this_sampler:
+        say(why)
     _go(study, json)
 
 
@@ -323,8 +325,8 @@ def _status_page(study: Study) -> RenderableType:
     if (n_grid := _grid_size(study)) is not None:
         done = len({str(sorted(row.params.items())) for row in rows if row.full})
         lines.append(Text(f"combinations: {done} of {n_grid} finished"))
-    if confirmed := study.summary().confirmed:
-        lines.append(Text(confirmed))
+    summary = study.summary()
+    lines += [Text(words) for words in (summary.confirmed, summary.probed) if words]
     if running:
         numbers = ", ".join(str(row.number) for row in running)
         lines.append(Text(f"{'at work on' if alive else 'to be repeated:'} trials {numbers}"))

@@ -71,7 +71,7 @@ class Study(Section):
     objectives: Annotated[dict[str, Direction], Field(min_length=1)]
     constraints: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
-    sampler: Named = Named(name="tpe")
+    sampler: Named = Named(name="auto")
     fidelity: Fidelity | None = None
     budget: Budget = Budget(trials=100)
     executor: Executor = Executor()

@@ -14,6 +14,7 @@ from typing import Any, Final
 from optuna.trial import FrozenTrial, TrialState
 
 RUNG: Final = "rung"  # values, constraints, fidelity, cost_s, why, at, and whether it waits
+PROVISIONAL: Final = "provisional"  # set on what samplers see of a trial that may go on
 CONSTRAINT: Final = "constraints:"  # Optuna's name for a constraint value of a trial
 
 
@@ -42,6 +43,7 @@ def as_stopped(trial: FrozenTrial) -> FrozenTrial:
         "ended": "stopped",
         "fidelity": rung["fidelity"],
         "cost_s": rung["cost_s"],
+        PROVISIONAL: True,
     }
     seen.system_attrs = trial.system_attrs | {
         f"{CONSTRAINT}{name}": value for name, value in rung["constraints"].items()

@@ -77,7 +77,7 @@ def get_stock(name: str) -> Stock:
         UnknownNameError: If there is none.
     """
     if name not in SAMPLERS:
-        raise UnknownNameError("sampler", name, SAMPLERS)
+        raise UnknownNameError("sampler", name, {*SAMPLERS, "auto"})
     return SAMPLERS[name]
 
 

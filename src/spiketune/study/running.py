@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from optuna.storages import BaseStorage
+
 from spiketune.clock import SystemClock
 from spiketune.config.loading import Configuration
 from spiketune.config.study import Study
 from spiketune.errors import ConfigError
 from spiketune.executors.registry import make_executor, n_threads
 from spiketune.samplers.asker import Asker
+from spiketune.samplers.auto import settled
 from spiketune.study.fitting import fits_of
 from spiketune.study.folder import StudyFolder
 from spiketune.study.jobs import JobMaker
@@ -38,11 +41,16 @@ def study_of(configuration: Configuration) -> Study:
 
 def asker_of(storage: StudyStorage, configuration: Configuration) -> Asker:
     """The asker that a study's configuration describes, on its journal."""
-    study = study_of(configuration)
+    return asker_on(storage.storage, configuration)
+
+
+def asker_on(storage: BaseStorage, configuration: Configuration) -> Asker:
+    """The same, on any storage that holds the study under its name."""
+    study, _ = settled(study_of(configuration), configuration.space)
     return Asker(
-        storage.storage,
-        storage.study_id,
-        storage.name,
+        storage,
+        storage.get_study_id_from_name(study.name),
+        study.name,
         configuration.space,
         sampler=study.sampler.name,
         options=study.sampler.options,

@@ -22,6 +22,7 @@ from spiketune.samplers.islands.individual import Individual, Standing, individu
 from spiketune.samplers.islands.migration import moves_from
 from spiketune.samplers.islands.options import Options
 from spiketune.samplers.islands.propagator import Propagator, Surroundings
+from spiketune.samplers.paused import PROVISIONAL
 
 ASKED: Final = "islands:asked"  # system attribute: how a trial was asked for
 
@@ -70,6 +71,7 @@ class Archipelago:
         self._n_seen = 0
         self._open: dict[int, bool] = {}  # trials that run, and whether their ask was taken in
         self._individuals: dict[int, Individual] = {}
+        self._provisional: dict[int, datetime | None] = {}  # ended at a rung, and may go on
         self._last_end: tuple[datetime, int] | None = None
         self._last_ask = (-1, -1)
 
@@ -130,6 +132,8 @@ class Archipelago:
         asks: list[tuple[int, int, Mapping[str, Any]]] = []
         ends: list[tuple[datetime, int]] = []
         still_open: dict[int, bool] = {}
+        if any(trials[n].datetime_complete != at for n, at in self._provisional.items()):
+            return False
         for number in [*self._open, *range(self._n_seen, len(trials))]:
             trial = trials[number]
             is_asked = self._open.get(number, False)
@@ -191,6 +195,8 @@ class Archipelago:
     def _end(self, trial: FrozenTrial, end: tuple[datetime, int]) -> None:
         self.n_told += 1
         self._last_end = end
+        if trial.user_attrs.get(PROVISIONAL):
+            self._provisional[trial.number] = trial.datetime_complete
         if not trial.params:
             return
         self.known.add(self.genome.key(trial.params))
