@@ -1,4 +1,4 @@
-"""Verbs on a run: continue, inference."""
+"""Verbs on a run: continue, inference, evaluate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spiketune.cli.trainings import Plot, Snapshots, epochs_in, go
 from spiketune.config.loading import without_parameters
 from spiketune.errors import InputError
 from spiketune.runs import RunFolder, rewind
-from spiketune.study.stored_tests import stored_tests
+from spiketune.study.stored_tests import StoredTest, stored_tests
 from spiketune.trained import trained_network
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     """Add these verbs."""
     app.command("continue", rich_help_panel="Train")(continue_)
     app.command("inference", rich_help_panel="Train")(inference)
+    app.command("evaluate", rich_help_panel="Train")(evaluate)
 
 
 def continue_(
@@ -104,6 +105,62 @@ def inference(
         say(f"{1000 * min(seconds):.1f} ms for the {split} split, at best")
 
 
+def evaluate(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|NETWORK",
+            help="Folder of a run, a network.safetensors, or a network that comes along.",
+        ),
+    ],
+    epoch: Annotated[
+        int | None, typer.Option(min=0, help="Epoch of a snapshot; the latest if not given.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the pages; the run's.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Draw what a trained network tells, when its neurons spike, and what it learned.
+
+    Writes `evaluation-validation.html`, and for each network that `retrain` measured on the
+    test split `evaluation-test-<k>.html`, from what is stored.
+
+    Example: [bold]spiketune evaluate runs/mine[/bold]
+    """
+    from spiketune.objectives.measuring import inspect
+    from spiketune.report.networks.page import write_network_page
+    from spiketune.report.networks.record import NetworkRecord
+
+    path, trained = Path(source), load_trained(source, epoch)
+    is_run = path.is_dir()
+    place = output or (path if is_run else path.parent if path.is_file() else Path())
+    arrays = inspect(trained, RunFolder(path).snapshots if is_run else None)
+    record = NetworkRecord(arrays, trained.history)
+    pages = [
+        write_network_page(record, place / "evaluation-validation.html", path.name, "validation")
+    ]
+    for number, stored in enumerate(_stored(path) if is_run and epoch is None else []):
+        pages.append(
+            write_network_page(
+                NetworkRecord(stored.arrays),
+                place / f"evaluation-test-{number}.html",
+                f"{path.name}, retrained, {stored.folder.name}",
+                "test",
+            )
+        )
+    if json:
+        print_json({"source": source, "pages": [str(page) for page in pages]})
+    else:
+        for page in pages:
+            say(str(page))
+
+
+def _stored(run: Path) -> list[StoredTest]:
+    """What is stored of the test split, which may be nothing."""
+    return stored_tests(run) if (run / "retrain").exists() else []
+
+
 def _measured(
     source: str, epoch: int | None, repeat: int
 ) -> tuple[dict[str, list[float]], list[float]]:
@@ -129,7 +186,7 @@ def load_trained(source: str, epoch: int | None) -> Trained:
         section = without_parameters(run.configuration.trial)
         if "network" not in section:
             raise InputError(f"{path}: is the run of a function; there is no network to load")
-        return from_checkpoint(section, run.at(epoch), int(section.get("seed") or run.seed))
+        return from_checkpoint(section, run.at(epoch), run.seed)
     if epoch is not None:
         raise InputError(f"--epoch {epoch}: only a run has snapshots")
     return from_network_file(path if path.is_file() else trained_network(source).path)

@@ -9,7 +9,15 @@ import warnings
 import typer
 
 from spiketune import __version__
-from spiketune.cli import checks, experiments, information, steering, studies, trainings
+from spiketune.cli import (
+    checks,
+    experiments,
+    information,
+    steering,
+    studies,
+    sweeps,
+    trainings,
+)
 from spiketune.cli.output import say
 from spiketune.errors import InputError, SpiketuneError
 from spiketune.executors.ranks import ranks
@@ -24,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 studies.register(app)
+sweeps.register(app)
 checks.register(app)
 steering.register(app)
 trainings.register(app)

@@ -30,6 +30,7 @@ from spiketune.errors import ConfigError, InputError
 from spiketune.study.folder import dated_sibling
 from spiketune.study.journal import StudyLock
 from spiketune.study.results import TrialRow, front, hypervolume, least_infeasible, ranked
+from spiketune.study.sweeps import n_combinations
 
 _WATCH_S = 2.0
 _ENDINGS = {
@@ -291,6 +292,7 @@ def _as_json(study: Study, rows: list[TrialRow]) -> dict[str, Any]:
         "study": str(study.path),
         "trials": _counts(rows),
         "budget": study.section.budget.model_dump(),
+        "combinations": _grid_size(study),
         "hypervolume": hypervolume(rows, study.directions) if several else None,
         "best": [_chosen_as_json(study, row) for row in chosen],
     }
@@ -320,12 +322,22 @@ def _status_page(study: Study) -> RenderableType:
         Text(" · ".join(f"{state} {n}" for state, n in sorted(counts.items())) or "no trial yet"),
         Text(f"budget: {study.summary().budget}"),
     ]
+    if (n_grid := _grid_size(study)) is not None:
+        done = len({str(sorted(row.params.items())) for row in rows if row.full})
+        lines.append(Text(f"combinations: {done} of {n_grid} finished"))
     summary = study.summary()
     lines += [Text(words) for words in (summary.confirmed, summary.probed) if words]
     if running:
         numbers = ", ".join(str(row.number) for row in running)
         lines.append(Text(f"{'at work on' if alive else 'to be repeated:'} trials {numbers}"))
     return Group(*lines, _found(study, rows))
+
+
+def _grid_size(study: Study) -> int | None:
+    """How many combinations a grid study has; None for other samplers."""
+    if study.section.sampler.name != "grid":
+        return None
+    return n_combinations(study.configuration.space)
 
 
 def _json_lines(rows: list[TrialRow]) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from spiketune.config.duration import Duration
 from spiketune.config.duration import seconds as seconds
@@ -82,6 +83,16 @@ class Study(Section):
     retries: dict[str, Annotated[int, Field(ge=0)]] = {}
     keep: Keep = Keep()
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_grid_has_an_end(cls, given: Any) -> Any:
+        """Without a budget, a grid is run to its end."""
+        if isinstance(given, Mapping) and "budget" not in given:
+            sampler = given.get("sampler")
+            if isinstance(sampler, Mapping) and sampler.get("name") == "grid":
+                return {**given, "budget": {}}
+        return given
 
     @field_validator("constraints")
     @classmethod

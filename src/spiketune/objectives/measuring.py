@@ -8,14 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from spiketune.config.training import TrainingTrial
 from spiketune.data.registry import load
 from spiketune.data.splits import Splits
 from spiketune.errors import InputError
+from spiketune.objectives.inspection import (
+    Arrays,
+    inspect_network,
+    inspect_samples,
+    inspect_snapshots,
+)
 from spiketune.objectives.training import checked_section
 from spiketune.seeding import child_seed
+from spiketune.snn.first_spike import FirstSpikeNetwork
 from spiketune.training import checkpoint as checkpoints
 from spiketune.training.kinds import build_trainer, evaluate_network
 from spiketune.training.progress import Metrics
@@ -41,13 +49,16 @@ class Trained:
     history: tuple[Metrics, ...] = ()
 
 
-def from_checkpoint(section: Mapping[str, Any], checkpoint: Path, seed: int) -> Trained:
+def from_checkpoint(
+    section: Mapping[str, Any], checkpoint: Path, seed: int, *, study_seed: int = 0
+) -> Trained:
     """The network of a training as it stood at a checkpoint.
 
     Args:
         section: The trial section.
         checkpoint: The file.
-        seed: Of the training.
+        seed: Of the training, where the section has none.
+        study_seed: Of its study.
 
     Raises:
         InputError: If the file is torn, or of another training.
@@ -56,7 +67,13 @@ def from_checkpoint(section: Mapping[str, Any], checkpoint: Path, seed: int) -> 
     """
     config = checked_section(section)
     splits = load(config.dataset)
-    trainer = build_trainer(config, splits, seed=seed, study_seed=0, checkpoint=checkpoint)
+    trainer = build_trainer(
+        config,
+        splits,
+        seed=seed if config.seed is None else config.seed,
+        study_seed=study_seed,
+        checkpoint=checkpoint,
+    )
     try:
         done = checkpoints.load(checkpoint).facts["progress"]["epochs_done"]
     except (ValueError, KeyError, OSError) as error:
@@ -97,3 +114,39 @@ def measure(trained: Trained, repeat: int) -> Iterator[tuple[Metrics, float]]:
             split="validation",
         )
         yield found.metrics, time.perf_counter() - started_s
+
+
+def inspect(trained: Trained, snapshots: Mapping[int, Path] | None = None) -> Arrays:
+    """What the network does with the validation split, and what it learned; see `inspection`.
+
+    Args:
+        trained: The network.
+        snapshots: File by epoch of the run's snapshots.
+    """
+    network, config, validation = trained.network, trained.config, trained.splits.validation
+    found = evaluate_network(
+        network, trained.device, validation, config, study_seed=0, split="validation"
+    )
+    return {
+        **inspect_samples(network, validation, config, found.predictions),
+        **inspect_network(network, config),
+        **inspect_snapshots(network, validation, config, snapshots or {}),
+    }
+
+
+def mean_output_times(trained: Trained) -> list[float]:
+    """Mean time of the first, second, ... output spike over the validation samples.
+
+    Returns:
+        One time per output neuron; not a number where no sample has so many spikes.
+
+    Raises:
+        InputError: If the network is of another kind than `first_spike`.
+    """
+    if not isinstance(trained.network, FirstSpikeNetwork):
+        raise InputError("output times are those of `network: {kind: first_spike}`")
+    none = np.zeros(len(trained.splits.validation), dtype=np.int64)
+    arrays = inspect_samples(trained.network, trained.splits.validation, trained.config, none)
+    ordered = np.sort(arrays[f"times:{trained.network.names[-1]}"], axis=1)
+    told = (column[np.isfinite(column)] for column in ordered.T)
+    return [float(column.mean()) if len(column) else float("nan") for column in told]

@@ -18,6 +18,7 @@ from spiketune.data import event_kernels as _loaded_before_the_fork  # noqa: F40
 from spiketune.data.registry import load, load_test
 from spiketune.data.splits import TestPermit, check_permit
 from spiketune.errors import TrialError
+from spiketune.objectives.inspection import inspect_network, inspect_samples
 from spiketune.objectives.probing import audited, silent_at_once
 from spiketune.objectives.trial import Preempted, Trial
 from spiketune.snn.kernels import events as _compiled_before_the_fork  # noqa: F401
@@ -120,7 +121,7 @@ def train_and_test(
         study_seed: Of the encodings that all trainings share.
         permit: Leave to open the test split.
         folder: Gets the weights (`network.safetensors`) and `predictions.npz`, which holds
-            `predictions` and `labels`, (n,) each.
+            `predictions` and `labels`, (n,) each, and what else plots of the network need.
         on_epoch: Called with the number of epochs done and the metrics after each of them.
 
     Returns:
@@ -149,12 +150,11 @@ def train_and_test(
         "test_loss": found.metrics["loss"],
     }
     save_network(folder / NETWORK_FILE, trainer.network, config)
-    np.savez_compressed(
-        folder / PREDICTIONS_FILE,
-        allow_pickle=False,
-        predictions=found.predictions,
-        labels=test.labels,
-    )
+    arrays = {
+        **inspect_samples(trainer.network, test, config, found.predictions),
+        **inspect_network(trainer.network, config),
+    }
+    np.savez_compressed(folder / PREDICTIONS_FILE, allow_pickle=False, **arrays)
     return metrics, found.predictions
 
 

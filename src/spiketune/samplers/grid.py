@@ -27,6 +27,36 @@ class GridExhaustedError(SpiketuneError):
         super().__init__("every combination of the grid was asked")
 
 
+def combinations(
+    space: Space, values: Mapping[str, Sequence[Any]] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Every combination of a finite space, the last parameter fastest.
+
+    Parameters that are not active in a combination are left out of it.
+
+    Args:
+        space: The space.
+        values: Of each parameter; all that it has if None.
+
+    Raises:
+        ConfigError: If a parameter has no finite number of values, and none are given.
+    """
+    listed = values or {name: values_of(name, p, None) for name, p in space.items()}
+    return _from(space, listed, {}, list(space.order))
+
+
+def _from(
+    space: Space, listed: Mapping[str, Sequence[Any]], chosen: dict[str, Any], names: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    if not names:
+        yield dict(chosen)
+    elif not space.is_active(names[0], chosen):
+        yield from _from(space, listed, chosen, names[1:])
+    else:
+        for value in listed[names[0]]:
+            yield from _from(space, listed, {**chosen, names[0]: value}, names[1:])
+
+
 @final
 class GridSampler(BaseSampler):
     """All combinations, once each; conditionals expand where active.
@@ -54,21 +84,10 @@ class GridSampler(BaseSampler):
         self._space = space
         self._levels = levels
         self._values = {name: values_of(name, p, levels) for name, p in space.items()}
-        self._points: Iterator[dict[str, Any]] = self._combinations({}, list(space.order))
+        self._points: Iterator[dict[str, Any]] = combinations(space, self._values)
         self._known: list[dict[str, Any]] = []
         self._seed, self._is_random = seed, order == "random"
         self._shuffled: tuple[Combinations, Shuffle] | None = None
-
-    def _combinations(
-        self, values: dict[str, Any], names: Sequence[str]
-    ) -> Iterator[dict[str, Any]]:
-        if not names:
-            yield dict(values)
-        elif not self._space.is_active(names[0], values):
-            yield from self._combinations(values, names[1:])
-        else:
-            for value in self._values[names[0]]:
-                yield from self._combinations({**values, names[0]: value}, names[1:])
 
     def _point(self, number: int) -> Mapping[str, Any]:
         if self._is_random:

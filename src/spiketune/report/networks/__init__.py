@@ -1,0 +1,1 @@
+"""Plots of one trained network: what it tells, when it spikes, what it learned."""

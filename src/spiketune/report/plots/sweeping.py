@@ -1,0 +1,177 @@
+"""A sweep: error against a parameter, the size of the network, and epochs; a line per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from spiketune.report.plots.looks import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    escaped,
+    log_ticks,
+    note,
+    styled,
+)
+from spiketune.report.wording import text
+from spiketune.study.sweeps import Swept
+
+_COLORS = (BLUE, ORANGE, GREEN, RED, PINK, SKY)
+_MAX_PANELS = 12
+
+Points = Mapping[float, Sequence[float]]
+
+
+def error_against(
+    configurations: Sequence[Swept], metric: str, along: str, line: str | None
+) -> go.Figure:
+    """Median and quartiles of a metric along a parameter or another metric.
+
+    Args:
+        configurations: Of the sweep.
+        metric: Along y, such as `validation_error`.
+        along: A numeric parameter, or a metric such as `n_parameters`.
+        line: The parameter whose values get a line each.
+    """
+    figure = go.Figure()
+    for color, (label, group) in zip(_cycle(), _lines(configurations, line).items(), strict=False):
+        points: dict[float, list[float]] = {}
+        for one in group:
+            place = _place(one, along)
+            if place is not None:
+                points.setdefault(place, []).extend(one.values(metric))
+        for trace in _band({x: y for x, y in points.items() if y}, label, color, marks=True):
+            figure.add_trace(trace)
+    if not figure.data:
+        return note(f"No finished run has {metric} along {along}.")
+    styled(figure, height=440)
+    figure.update_layout(legend_title_text=escaped(f"{line}: ") if line else "")
+    figure.update_xaxes(title_text=escaped(along))
+    figure.update_yaxes(title_text=f"{escaped(metric)} [%]", rangemode="tozero")
+    return figure
+
+
+def error_over_epochs(
+    configurations: Sequence[Swept], metric: str, panels: str | None, line: str | None
+) -> go.Figure:
+    """Median and quartiles over the epochs, a panel for each value of a parameter."""
+    groups = _lines(configurations, panels)
+    chosen = dict(list(groups.items())[:_MAX_PANELS])
+    n_columns = min(3, len(chosen))
+    n_rows = -(-len(chosen) // max(n_columns, 1))
+    titles = [f"{escaped(panels)} {escaped(value)}" if panels else "" for value in chosen]
+    figure = make_subplots(
+        max(n_rows, 1),
+        max(n_columns, 1),
+        subplot_titles=titles,
+        shared_xaxes=True,
+        shared_yaxes="all",
+        horizontal_spacing=0.04,
+        vertical_spacing=0.24 / max(n_rows, 1),
+    )
+    for index, group in enumerate(chosen.values()):
+        row, column = divmod(index, n_columns)
+        for color, (label, own) in zip(_cycle(), _lines(group, line).items(), strict=False):
+            points: dict[float, list[float]] = {}
+            for one in own:
+                for epoch, values in one.at_epochs(metric).items():
+                    points.setdefault(epoch, []).extend(values)
+            for trace in _band(points, label, color, marks=False, legend=index == 0):
+                figure.add_trace(trace, row + 1, column + 1)
+    if not figure.data:
+        return note(f"No finished run reported {metric} on its way.")
+    styled(figure, height=250 * n_rows + 110)
+    figure.update_layout(margin={"t": 80}, legend={"y": 1.0 + 0.16 / n_rows})
+    told = [y for trace in figure.data for y in trace.y if y > 0]
+    ticks = log_ticks(min(told), max(told)) if told else {}
+    figure.update_yaxes(type="log", **ticks)
+    figure.update_layout(legend_title_text=escaped(f"{line}: ") if line else "")
+    figure.update_yaxes(title_text="error [%]" if metric.endswith("_error") else metric, col=1)
+    figure.update_xaxes(title_text="epoch", row=n_rows)
+    return figure
+
+
+def numeric_parameter(configurations: Sequence[Swept]) -> str | None:
+    """The first swept parameter that is a number and varies."""
+    return next((n for n, values in _values(configurations).items() if _is_numeric(values)), None)
+
+
+def kind_parameter(configurations: Sequence[Swept]) -> str | None:
+    """The first swept parameter that is no number and varies."""
+    found = _values(configurations).items()
+    return next((name for name, values in found if not _is_numeric(values)), None)
+
+
+def _values(configurations: Sequence[Swept]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(name for one in configurations for name in one.params)
+    told = {n: [one.params[n] for one in configurations if n in one.params] for n in names}
+    return {name: values for name, values in told.items() if len({str(v) for v in values}) > 1}
+
+
+def _is_numeric(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def _lines(configurations: Sequence[Swept], name: str | None) -> dict[str, list[Swept]]:
+    found: dict[str, list[Swept]] = {}
+    for one in configurations:
+        label = "all" if name is None else text(one.params.get(name))
+        found.setdefault(label, []).append(one)
+    return found
+
+
+def _cycle() -> list[str]:
+    return list(_COLORS) * 10
+
+
+def _place(one: Swept, along: str) -> float | None:
+    if along in one.params:
+        return float(one.params[along])
+    told = one.values(along)
+    return float(np.median(told)) if told else None
+
+
+def _band(
+    points: Points, label: str, color: str, *, marks: bool, legend: bool = True
+) -> list[go.Scatter]:
+    """Median as a line, quartiles as a band; shares are drawn in percent."""
+    if not points:
+        return []
+    x = sorted(points)
+    low, middle, high = (
+        [100.0 * float(np.quantile(points[place], q)) for place in x] for q in (0.25, 0.5, 0.75)
+    )
+    red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
+    band = go.Scatter(
+        x=[*x, *x[::-1]],
+        y=[*high, *low[::-1]],
+        fill="toself",
+        fillcolor=f"rgba({red}, {green}, {blue}, 0.2)",
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        showlegend=False,
+        legendgroup=label,
+    )
+    counts = [len(points[place]) for place in x]
+    line = go.Scatter(
+        x=x,
+        y=middle,
+        mode="lines+markers" if marks else "lines",
+        name=escaped(label),
+        legendgroup=label,
+        showlegend=legend,
+        line={"color": color, "width": 2},
+        customdata=counts,
+        hovertemplate=f"{escaped(label)}<br>%{{x}}: %{{y:.2f}} % (median of %{{customdata}})"
+        "<extra></extra>",
+    )
+    return [band, line]
