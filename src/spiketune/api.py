@@ -33,6 +33,7 @@ from spiketune.study.results import TrialRow, directions_of, frame, front, knee,
 from spiketune.study.retraining import Candidate, Plan, Retrained, retrain
 from spiketune.study.running import run_session, study_of
 from spiketune.study.storage import StudyStorage
+from spiketune.study.warm_start import known_trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,6 +94,13 @@ class Study:
     def directions(self) -> dict[str, str]:
         """`minimize` or `maximize` by objective."""
         return dict(self.section.objectives)
+
+    @property
+    def why_this_sampler(self) -> str | None:
+        """Why `auto` chose the sampler; None if the file names it."""
+        facts = folders.read_document(self.folder).get("provenance", {})
+        why = facts.get(folders.SAMPLER_FACT)
+        return str(why) if why else None
 
     # Look.
 
@@ -411,12 +419,13 @@ def prepare(configuration: Configuration) -> None:
     """
     from spiketune.objectives.preparation import prepare as prepare_sections
     from spiketune.samplers.asker import rehearse
+    from spiketune.samplers.auto import settled
     from spiketune.samplers.stock import check_sampler
     from spiketune.study.rungs import check_fidelity
 
     study = configuration.study
     if study is not None:
-        sampler = study.sampler
+        sampler = settled(study, configuration.space)[0].sampler
         space, n_objectives = configuration.space, len(study.objectives)
         check_sampler(sampler.name, sampler.options, n_objectives, space)
         rehearse(space, sampler.name, sampler.options, n_objectives)
@@ -443,6 +452,7 @@ def create(configuration: Configuration, path: str | Path) -> Study:
             "or start a dated sibling with `--new`"
         )
     prepare(configuration)
+    known_trials(configuration)  # refuse what cannot be read before anything is made
     folders.create(Path(path), configuration)
     study = Study(path)
     study._prepared = True

@@ -21,6 +21,7 @@ FAILURE_KINDS: Final[tuple[FailureKind, ...]] = (
     "interrupted",
 )
 OUTPUT: Final = "output"  # in a trial's folder: what its attempts leave behind for good
+AUDITED: Final = "probe_audited"  # a metric of reports: trained though the probe rejected it
 Ended: TypeAlias = Literal["finished", "stopped", "silent"]
 
 

@@ -32,7 +32,7 @@ def tune(
     time: float | str | None = None,
     constraints: Sequence[str] = (),
     require: Sequence[str] = (),
-    sampler: str | Mapping[str, Any] = "tpe",
+    sampler: str | Mapping[str, Any] = "auto",
     workers: int | None = None,
     time_limit: float | str | None = None,
     seed: int = 0,
@@ -52,7 +52,8 @@ def tune(
         time: Longest time to run now, in seconds or as text (`"90m"`).
         constraints: Inequalities over metrics, such as `"n_parameters <= 200000"`.
         require: Expressions over parameters that a configuration must meet.
-        sampler: Name, or name and options (`{"name": "tpe", "n_startup_trials": 20}`).
+        sampler: Name, or name and options (`{"name": "tpe", "n_startup_trials": 20}`); `auto`
+            chooses by the space, the objectives and the budget.
         workers: Trials at once; one per core if None.
         time_limit: Longest time one attempt may take.
         seed: Of the whole study.

@@ -41,3 +41,16 @@ def test_confirm_of_no_study_is_an_error_of_the_user(cli):
     status, _, err = cli("confirm", "runs/none")
     assert status == 2
     assert "no study there" in err
+
+
+def test_replay_says_that_all_trials_are_the_same_or_which_is_not(cli, searched, tmp_path):
+    status, _, err = cli("replay", searched)
+    assert (status, "all 4 trials are those that a fresh" in err) == (0, True)
+    file = tmp_path / searched / "study.yaml"
+    file.write_text(file.read_text().replace("seed: 0", "seed: 1"))
+    status, _, err = cli("replay", searched)
+    assert status == 1
+    assert "the first is trial 0" in err
+    assert "in the journal" in err
+    status, out, _ = cli("replay", searched, "--json")
+    assert json.loads(out)["different"][0] == 0

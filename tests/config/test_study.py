@@ -46,7 +46,7 @@ def study(**fields: Any) -> Study:
 def test_a_study_needs_nothing_but_objectives() -> None:
     section = study()
     assert section.budget.trials == 100
-    assert section.sampler == Named(name="tpe")
+    assert section.sampler == Named(name="auto")
     assert section.executor.name == "local"
     assert section.seed == 0
 

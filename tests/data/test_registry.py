@@ -22,7 +22,7 @@ from .recordings import write_nmnist, write_shd, write_ssc
 
 # A data set that is added is tested by adding its name, and what writes its files if need be.
 WRITERS = {"nmnist": write_nmnist, "shd": write_shd, "ssc": write_ssc}
-AT_HAND = ["digits", "yin-yang", *WRITERS]
+AT_HAND = ["digits", "yin-yang", "bars", "xor", "pattern", *WRITERS]
 
 
 @pytest.fixture(params=AT_HAND)

@@ -13,6 +13,7 @@ from spiketune.samplers.stock import SAMPLERS, check_sampler
 from spiketune.space import Space
 from tests.samplers.studies import SPACES, MemoryStudy, smooth
 
+GRIDS = ("grid", "random-from-grid")  # they need finite ranges
 N_ASKS = {"gp": 6, "cmaes": 16}  # gp fits a model per ask
 OPTIONS: dict[str, dict[str, Any]] = {
     "gp": {"n_startup_trials": 4},
@@ -114,7 +115,7 @@ def test_another_seed_asks_otherwise(name: str) -> None:
 
 
 def test_no_searched_value_is_the_same_in_every_trial(name: str) -> None:
-    if name == "grid":
+    if name in GRIDS:
         pytest.skip("the grid needs finite ranges")
     asked = run(study_of(name, SPACES["conditional"]), 6 if name == "gp" else 16)
     for parameter in ("x", "z", "always"):
@@ -123,7 +124,7 @@ def test_no_searched_value_is_the_same_in_every_trial(name: str) -> None:
 
 
 def test_several_trials_may_run_at_once(name: str) -> None:
-    space = SPACES["stepped"] if name == "grid" else SPACES["plain"]
+    space = SPACES["stepped"] if name in GRIDS else SPACES["plain"]
     study = study_of(name, space)
     run(study, 3)
     running, asked = [], []
@@ -138,7 +139,7 @@ def test_several_trials_may_run_at_once(name: str) -> None:
 
 
 def test_two_objectives_are_taken_or_refused_beforehand(name: str) -> None:
-    space = SPACES["stepped"] if name == "grid" else SPACES["plain"]
+    space = SPACES["stepped"] if name in GRIDS else SPACES["plain"]
     if not SAMPLERS[name].several:
         with pytest.raises(ConfigError, match=r"takes one objective, got 2; try 'nsga2'"):
             check_sampler(name, {}, 2, space)

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from spiketune.errors import ConfigError
+from spiketune.samplers.combinations import Combinations
 from spiketune.samplers.grid import GridExhaustedError
+from spiketune.samplers.shuffle import Shuffle
 from spiketune.samplers.stock import check_sampler
 from spiketune.space import Choice, Float, Int, Space
-from tests.samplers.studies import MemoryStudy, smooth
+from tests.samplers.studies import SPACES, MemoryStudy, smooth
 
 
 def all_of(study: MemoryStudy) -> list[dict[str, Any]]:
@@ -80,3 +82,98 @@ def test_a_space_without_parameters_has_one_combination() -> None:
 def test_a_continuum_is_refused_with_the_remedy() -> None:
     with pytest.raises(ConfigError, match=r"^x: the grid sampler needs a finite range; .*`step`"):
         check_sampler("grid", {}, 1, Space({"n": Int(1, 2), "x": Float(0.0, 1.0)}))
+
+
+# Levels, and the random order.
+
+
+def test_levels_divide_a_continuum_on_its_own_scale():
+    space = Space(
+        {
+            "x": Float(0.0, 1.0),
+            "rate": Float(1e-4, 1e-2, "log"),
+            "beta": Float(1.0, 100.0, "reverse-log"),
+        }
+    )
+    asked = all_of(MemoryStudy(space, "grid", options={"levels": 3}))
+    assert len(asked) == 27
+    for name, expected in (
+        ("x", [0.0, 0.5, 1.0]),
+        ("rate", [1e-4, 1e-3, 1e-2]),
+        ("beta", [1.0, 91.0, 100.0]),
+    ):
+        assert sorted({v[name] for v in asked}) == pytest.approx(expected), name
+
+
+CONDITIONAL = Space(
+    {
+        "kind": Choice(["a", "b"]),
+        "n": Int(1, 3, when="kind == 'b'"),
+        "deep": Int(1, 2, when="n > 1"),
+        "m": Int(1, 4, "log"),
+        "x": Float(0.0, 1.0, step=0.5, when="kind == 'a'"),
+    }
+)
+
+
+def key(values):
+    return tuple(sorted((name, repr(value)) for name, value in values.items()))
+
+
+@pytest.mark.parametrize("space", [CONDITIONAL, SPACES["stepped"], Space({})])
+def test_a_random_order_holds_every_combination_once(space):
+    listed = all_of(MemoryStudy(space, "grid"))
+    shuffled = all_of(MemoryStudy(space, "random-from-grid", seed=3))
+    assert sorted(map(key, shuffled)) == sorted(map(key, listed))
+    assert len(listed) < 3 or shuffled != listed
+    for values in shuffled:
+        space.check(values)
+
+
+def test_a_random_order_belongs_to_its_seed_and_survives_restarts():
+    def asked(seed, restart):
+        study = MemoryStudy(CONDITIONAL, "random-from-grid", seed=seed)
+        seen = []
+        for _ in range(12):
+            if restart:
+                study.asker = study.restarted()
+            seen += study.run(1, smooth)
+        return seen
+
+    assert asked(0, restart=True) == asked(0, restart=False)
+    assert asked(0, restart=False) != asked(1, restart=False)
+
+
+def test_a_grid_too_large_to_list_is_sampled_at_once():
+    space = Space({f"n{i}": Int(1, 1000) for i in range(20)})
+    study = MemoryStudy(space, "random-from-grid")
+    asked = study.run(20, smooth)
+    assert len(set(map(key, asked))) == 20
+    assert len({values["n0"] for values in asked}) > 15
+
+
+def test_combinations_are_counted_without_listing_them():
+    assert Combinations(CONDITIONAL).n == 4 * 3 + 4 * (1 + 2 * 2)
+    with pytest.raises(IndexError):
+        Combinations(CONDITIONAL)[32]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 17, 64, 1000])
+def test_a_shuffle_is_a_permutation(n):
+    shuffle = Shuffle(n, seed=5)
+    order = [shuffle[i] for i in range(n)]
+    assert sorted(order) == list(range(n))
+    assert n < 4 or order != sorted(order)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"order": "randm"}, "order must be listed or random, got 'randm'"),
+        ({"levels": 1}, "levels must be a whole number of at least 2, got 1"),
+        ({"level": 4}, "Did you mean 'levels'"),
+    ],
+)
+def test_options_of_the_grid_are_checked(options, words):
+    with pytest.raises(ConfigError, match=words):
+        check_sampler("grid", options, 1, SPACES["stepped"])

@@ -1,8 +1,9 @@
-"""Verbs that doubt a search: confirm."""
+"""Verbs that doubt a search: confirm, replay."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -12,11 +13,13 @@ from spiketune.api import Study
 from spiketune.cli.output import Json, StudyPath, out, print_json, say
 from spiketune.messages import Failure, Message, Result
 from spiketune.study.confirming import Confirmation, Confirmed
+from spiketune.study.replaying import replay as replay_journal
 
 
 def register(app: typer.Typer) -> None:
     """Add these verbs."""
     app.command("confirm", rich_help_panel="Search")(confirm)
+    app.command("replay", rich_help_panel="Find out")(replay)
 
 
 def confirm(
@@ -62,6 +65,44 @@ def confirm(
         if chosen is not None:
             say(f"next: spiketune retrain {study.path} --trial {chosen.number} --seeds 5")
     raise typer.Exit(0 if chosen else 1)
+
+
+def replay(path: StudyPath, json: Json = False) -> None:
+    """Show that the search can be repeated: a fresh sampler asks for the same trials.
+
+    It is told the journal in the same order, and asked for every trial anew; nothing is trained
+    and nothing is written. The first trial that differs is named, with exit status 1.
+
+    Example: [bold]spiketune replay runs/quickstart[/bold]
+    """
+    study = Study(path)
+    found = replay_journal(study.folder, study.configuration)
+    first = next(iter(found.differences), None)
+    name = study.section.sampler.name
+    if json:
+        print_json(
+            {
+                "study": str(study.path),
+                "sampler": name,
+                "asked": found.n_asked,
+                "enqueued": found.n_others,
+                "different": [one.number for one in found.differences],
+                "first": asdict(first) if first else None,
+            }
+        )
+    elif first is None:
+        others = f"; {found.n_others} more were enqueued by hand" if found.n_others else ""
+        say(f"all {found.n_asked} trials are those that a fresh {name} asks for{others}")
+    else:
+        say(
+            f"{len(found.differences)} of {found.n_asked} trials differ, the first is trial "
+            f"{first.number}:"
+        )
+        for parameter in {**first.journal, **first.replayed}:
+            was, now = (side.get(parameter, "absent") for side in (first.journal, first.replayed))
+            say(f"  {parameter}: {was!r} in the journal, {now!r} replayed")
+        say("another sampler, option, seed or version than it was made with? see study.yaml")
+    raise typer.Exit(0 if first is None else 1)
 
 
 def confirmed_as_json(confirmation: Confirmation, one: Confirmed) -> dict[str, Any]:

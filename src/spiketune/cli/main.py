@@ -9,7 +9,7 @@ import warnings
 import typer
 
 from spiketune import __version__
-from spiketune.cli import checks, experiments, information, studies, trainings
+from spiketune.cli import checks, experiments, information, steering, studies, trainings
 from spiketune.cli.output import say
 from spiketune.errors import InputError, SpiketuneError
 from spiketune.executors.ranks import ranks
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 studies.register(app)
 checks.register(app)
+steering.register(app)
 trainings.register(app)
 experiments.register(app)
 information.register(app)

@@ -81,6 +81,8 @@ def run(
         path = dated_sibling(path)
     study = create(configuration, path)
     say(f"study {study.path}: {len(configuration.space)} parameters, {_purpose(study)}")
+    if why := study.why_this_sampler:
+        say(why)
     _go(study, json)
 
 
@@ -318,8 +320,8 @@ def _status_page(study: Study) -> RenderableType:
         Text(" · ".join(f"{state} {n}" for state, n in sorted(counts.items())) or "no trial yet"),
         Text(f"budget: {study.summary().budget}"),
     ]
-    if confirmed := study.summary().confirmed:
-        lines.append(Text(confirmed))
+    summary = study.summary()
+    lines += [Text(words) for words in (summary.confirmed, summary.probed) if words]
     if running:
         numbers = ", ".join(str(row.number) for row in running)
         lines.append(Text(f"{'at work on' if alive else 'to be repeated:'} trials {numbers}"))

@@ -127,7 +127,12 @@ def range_kind(node: Any, path: str) -> str | None:
     return kinds[0]
 
 
-def _steps(node: Any, path: str) -> list[tuple[Any, Any, str]]:
+def parameter_name(node: Mapping[str, Any], path: str, root: str = "trial") -> str:
+    """Name of the parameter that a range stands for."""
+    return _name(node, path) or _short(path, root)
+
+
+def parts_of(node: Any, path: str) -> list[tuple[Any, Any, str]]:
     """Key, child and the child's path, for each part of a mapping or list."""
     if isinstance(node, Mapping):
         return [(key, child, f"{path}.{key}") for key, child in node.items()]
@@ -147,7 +152,7 @@ def _entry_name(entry: Any, index: int) -> str:
 def _collect(node: Any, path: str, chosen: tuple[tuple[str, str], ...], found: _Found) -> None:
     kind = range_kind(node, path)
     if kind is None:
-        for _, child, child_path in _steps(node, path):
+        for _, child, child_path in parts_of(node, path):
             _collect(child, child_path, chosen, found)
     elif kind == "value":
         _expression(node["value"], path)
@@ -197,7 +202,9 @@ def _choice(kind: str) -> Callable[[Mapping[str, Any]], Choice]:
 
 
 def _holds_range(node: Any) -> bool:
-    return range_kind(node, "") is not None or any(_holds_range(c) for _, c, _ in _steps(node, ""))
+    return range_kind(node, "") is not None or any(
+        _holds_range(c) for _, c, _ in parts_of(node, "")
+    )
 
 
 def _choose(node: Mapping[str, Any]) -> Choice:
@@ -246,7 +253,7 @@ def _resolve(node: Any, path: str, values: Mapping[str, Any], root: str) -> Any:
         except ExpressionError as error:
             raise ConfigError(path, str(error)) from error
     if kind is not None:
-        name = _name(node, path) or _short(path, root)
+        name = parameter_name(node, path, root)
         if name not in values:
             if "when" in node:
                 return _DROPPED
@@ -258,7 +265,7 @@ def _resolve(node: Any, path: str, values: Mapping[str, Any], root: str) -> Any:
             return _resolve(node["choose"][option], f"{path}.{option}", values, root)
         return values[name]
     if isinstance(node, Mapping | list | tuple):
-        parts = [(key, _resolve(child, p, values, root)) for key, child, p in _steps(node, path)]
+        parts = [(key, _resolve(child, p, values, root)) for key, child, p in parts_of(node, path)]
         kept = [(key, part) for key, part in parts if part is not _DROPPED]
         return dict(kept) if isinstance(node, Mapping) else [part for _, part in kept]
     return node

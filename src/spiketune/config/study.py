@@ -64,16 +64,20 @@ class Keep(Section):
 
 
 class Study(Section):
-    """What is searched for, how, and for how long."""
+    """What is searched for, how, and for how long.
+
+    `warm_start`: a study folder or a CSV file whose finished trials are known from the start.
+    """
 
     name: Annotated[str, Field(pattern=r"^[\w][\w .+-]*$")] = "study"
     objectives: Annotated[dict[str, Direction], Field(min_length=1)]
     constraints: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
-    sampler: Named = Named(name="tpe")
+    sampler: Named = Named(name="auto")
     fidelity: Fidelity | None = None
     budget: Budget = Budget(trials=100)
     executor: Executor = Executor()
+    warm_start: str | None = None
     returns: Returns = "asynchronous"
     retries: dict[str, Annotated[int, Field(ge=0)]] = {}
     keep: Keep = Keep()

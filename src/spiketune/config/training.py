@@ -78,10 +78,13 @@ class Silence(Section):
     """Stop a silent network early, and the constraint `silence` that goes with it.
 
     A training sample is silent if the output layer emits fewer than `min_spikes` spikes.
+    `probe`: whether a network that is silent on all samples of its first batches, untrained, is
+    told as silent at once, and not trained.
     """
 
     min_spikes: Annotated[int, Field(ge=1)] = 5
     share: Share = 0.03
+    probe: bool = False
 
 
 def _branch_of_kind(network: Any) -> str:
@@ -234,6 +237,13 @@ class TrainingTrial(Section):
                 raise ValueError("`kind: stdp` runs on the CPU; say `device: cpu`, or `auto`")
             if self.dataset.frames == "count":
                 raise ValueError("`kind: stdp` needs spikes; say `frames: binary`")
+        return self
+
+    @model_validator(mode="after")
+    def _probed_before_training(self) -> TrainingTrial:
+        probed = self.silence is not None and self.silence.probe
+        if probed and not isinstance(self.network, Network):
+            raise ValueError("`silence.probe` goes with networks of layers alone")
         return self
 
     @model_validator(mode="after")

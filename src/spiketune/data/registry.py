@@ -59,11 +59,13 @@ def _builtin() -> dict[str, DataSet]:
     from spiketune.data.digits import DIGITS
     from spiketune.data.dvs_gesture import DVS_GESTURE
     from spiketune.data.mnist import MNIST
+    from spiketune.data.mnist_16 import MNIST_16
     from spiketune.data.nmnist import NMNIST
+    from spiketune.data.patterns import BARS, PATTERN, XOR
     from spiketune.data.shd import SHD, SSC
     from spiketune.data.yin_yang import YIN_YANG
 
-    known = (DIGITS, DVS_GESTURE, MNIST, NMNIST, SHD, SSC, YIN_YANG)
+    known = (DIGITS, DVS_GESTURE, MNIST, MNIST_16, NMNIST, SHD, SSC, YIN_YANG, BARS, PATTERN, XOR)
     return {data_set.name: data_set for data_set in known}
 
 

@@ -18,6 +18,7 @@ from spiketune.data import event_kernels as _loaded_before_the_fork  # noqa: F40
 from spiketune.data.registry import load, load_test
 from spiketune.data.splits import TestPermit, check_permit
 from spiketune.errors import TrialError
+from spiketune.objectives.probing import audited, silent_at_once
 from spiketune.objectives.trial import Preempted, Trial
 from spiketune.snn.kernels import events as _compiled_before_the_fork  # noqa: F401
 from spiketune.training.kinds import build_trainer, evaluate_trained
@@ -63,7 +64,7 @@ def train(trial: Trial) -> Mapping[str, float]:
         if (silence := trainer.progress.silence) is not None:
             trial.set_constraint("silence", silence)
         names = dict.fromkeys((*REPORTED, *(name for name in trial.needed if name in metrics)))
-        trial.report(epoch, **{name: metrics[name] for name in names})
+        trial.report(epoch, **{name: metrics[name] for name in names}, **audited(trial))
 
     with _memory_errors_named():
         trainer = build_trainer(
@@ -77,6 +78,8 @@ def train(trial: Trial) -> Mapping[str, float]:
         )
         load_s = time.perf_counter() - started_s
         n_before = trainer.resume()
+        if not n_before and (silent := silent_at_once(trial, trainer, config)) is not None:
+            return silent
         outcome = trainer.run()
     progress = outcome.progress
     trial.note(

@@ -160,7 +160,7 @@ def _searched(summary: StudySummary) -> str:
         f"Searched {len(summary.space)} parameters for {goals}{bounds}, "
         f"with the sampler {summary.sampler}. Budget: {summary.budget}."
     )
-    return escape(sentence)
+    return escape(" ".join(filter(None, [sentence, summary.probed])))
 
 
 def _facts(summary: StudySummary) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from spiketune.report.wording import short_names
 from spiketune.space import Space
 from spiketune.study.confirming import Confirmation, in_words
+from spiketune.study.probing import tally_of
 from spiketune.study.results import TrialRow, front, knee, ranked
 
 STATES: Final = (
@@ -112,6 +113,11 @@ class StudySummary:
     def confirmed(self) -> str:
         """Whether the answer was confirmed, in words; empty without an answer."""
         return in_words(self.confirmation, self.rows, self.knee, self.path)
+
+    @property
+    def probed(self) -> str:
+        """What the silence probe did, in words; empty where there was none."""
+        return tally_of(self.rows).in_words()
 
     @cached_property
     def cost_s(self) -> float:

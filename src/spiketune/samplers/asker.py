@@ -28,6 +28,7 @@ from spiketune.space.distributions import (
     to_stored,
 )
 
+SPENT_KEY: Final = "spiketune:spent"  # with a trial: what its sampler was told of the budget
 REDRAWS: Final = 100  # draws until a configuration meets the requirements, or is rejected
 MODEL_DRAWS: Final = 20  # of them by the sampler: a model that insists wants help from chance
 
@@ -130,11 +131,13 @@ class Asker:
         return self._view.waiting()
 
     def _proposal(self, values: Mapping[str, Any]) -> Proposal:
+        told = {SPENT_KEY: self.spent} if self._stock.kept and self.spent is not None else {}
         return Proposal(
             values=values,
             stored={name: to_stored(self._space[name], value) for name, value in values.items()},
             distributions={name: self._kept[name] for name in values},
-            system_attrs={
+            system_attrs=told
+            | {
                 key: value
                 for key, value in self._view.draft.system_attrs.items()
                 if not key.partition(":")[2].startswith("relative_params")  # a copy of `stored`

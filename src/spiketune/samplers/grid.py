@@ -1,4 +1,4 @@
-"""Every combination of a finite space, once, in a reproducible order."""
+"""Every combination of a finite space, once, as listed or in a reproducible random order."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from spiketune.errors import ConfigError, SpiketuneError
-from spiketune.space import Float, Space
+from spiketune.errors import SpiketuneError
+from spiketune.samplers.combinations import Combinations, values_of
+from spiketune.samplers.shuffle import Shuffle
+from spiketune.space import Space
 from spiketune.space.distributions import mirrored, to_stored
 
 GRID_KEY: Final = "spiketune:grid"
@@ -27,23 +29,35 @@ class GridExhaustedError(SpiketuneError):
 
 @final
 class GridSampler(BaseSampler):
-    """The product of all values, the last parameter fastest; conditionals expand where active.
+    """All combinations, once each; conditionals expand where active.
 
     The combination's number is kept with the trial, so the order survives a restart.
 
+    Args:
+        space: The search space.
+        seed: Decides on a random order.
+        order: `listed` (the last parameter fastest) or `random` (without repeats).
+        levels: Into how many values, both ends among them, a continuum is divided on its scale.
+
     Raises:
-        ConfigError: If a parameter has no finite number of values.
+        ConfigError: If a parameter has no finite number of values, and there are no levels.
+        ValueError: If an option makes no sense.
     """
 
-    def __init__(self, space: Space) -> None:
-        for name, parameter in space.items():
-            if parameter.n_values is None:
-                raise ConfigError(
-                    name, f"the grid sampler needs a finite range; give {Float.__name__} a `step`"
-                )
+    def __init__(
+        self, space: Space, seed: int = 0, *, order: str = "listed", levels: int | None = None
+    ) -> None:
+        if order not in ("listed", "random"):
+            raise ValueError(f"order must be listed or random, got {order!r}")
+        if levels is not None and (isinstance(levels, bool) or levels < 2):
+            raise ValueError(f"levels must be a whole number of at least 2, got {levels!r}")
         self._space = space
+        self._levels = levels
+        self._values = {name: values_of(name, p, levels) for name, p in space.items()}
         self._points: Iterator[dict[str, Any]] = self._combinations({}, list(space.order))
         self._known: list[dict[str, Any]] = []
+        self._seed, self._is_random = seed, order == "random"
+        self._shuffled: tuple[Combinations, Shuffle] | None = None
 
     def _combinations(
         self, values: dict[str, Any], names: Sequence[str]
@@ -53,16 +67,25 @@ class GridSampler(BaseSampler):
         elif not self._space.is_active(names[0], values):
             yield from self._combinations(values, names[1:])
         else:
-            parameter = self._space[names[0]]
-            for index in range(parameter.n_values or 0):
-                value = parameter.value_at(index)
+            for value in self._values[names[0]]:
                 yield from self._combinations({**values, names[0]: value}, names[1:])
 
     def _point(self, number: int) -> Mapping[str, Any]:
+        if self._is_random:
+            return self._random_point(number)
         self._known.extend(itertools.islice(self._points, number + 1 - len(self._known)))
         if number >= len(self._known):
             raise GridExhaustedError
         return self._known[number]
+
+    def _random_point(self, number: int) -> Mapping[str, Any]:
+        if self._shuffled is None:
+            combinations = Combinations(self._space, self._levels)
+            self._shuffled = combinations, Shuffle(combinations.n, self._seed)
+        combinations, shuffle = self._shuffled
+        if number >= combinations.n:
+            raise GridExhaustedError
+        return combinations[shuffle[number]]
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial

@@ -67,6 +67,7 @@ SAMPLERS: Final[Mapping[str, Stock]] = {
     "turbo": Stock(CascboSampler, kept=True, defaults={"cost_aware": False, "constraints": False}),
     "islands": Stock(IslandsSampler, kept=True),
     "grid": Stock(GridSampler, blind=True, one_seed=True),
+    "random-from-grid": Stock(GridSampler, blind=True, one_seed=True, defaults={"order": "random"}),
 }
 
 
@@ -77,7 +78,7 @@ def get_stock(name: str) -> Stock:
         UnknownNameError: If there is none.
     """
     if name not in SAMPLERS:
-        raise UnknownNameError("sampler", name, SAMPLERS)
+        raise UnknownNameError("sampler", name, {*SAMPLERS, "auto"})
     return SAMPLERS[name]
 
 

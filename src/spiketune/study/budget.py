@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from optuna.trial import FrozenTrial, TrialState
 
+IMPORTED: Final = "imported"  # user attribute: where a trial of a warm start came from
 _COUNTED = (TrialState.COMPLETE, TrialState.FAIL)
 
 
 def n_counted(trials: Sequence[FrozenTrial]) -> int:
-    """Trials that count against the budget: those that ended or failed, not rejected ones."""
-    return sum(trial.state in _COUNTED for trial in trials)
+    """Trials that count against the budget: those that ended or failed here, not rejected ones."""
+    return sum(trial.state in _COUNTED for trial in own(trials))
+
+
+def own(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials of this study, without those of a warm start."""
+    return [trial for trial in trials if IMPORTED not in trial.user_attrs]
 
 
 def uptime_s(sessions: Sequence[Mapping[str, Any]], trials: Sequence[FrozenTrial]) -> float:
@@ -23,7 +29,7 @@ def uptime_s(sessions: Sequence[Mapping[str, Any]], trials: Sequence[FrozenTrial
     """
     moments = sorted(
         moment.timestamp()
-        for trial in trials
+        for trial in own(trials)
         for moment in (trial.datetime_start, trial.datetime_complete)
         if moment is not None
     )

@@ -20,7 +20,9 @@ from spiketune.config.loading import Configuration, configure, parse_yaml
 from spiketune.config.study import Study
 from spiketune.errors import ConfigError, InputError, StudyExistsError, StudyNotFoundError
 from spiketune.messages import OUTPUT
+from spiketune.samplers.auto import settled
 
+SAMPLER_FACT = "sampler"  # in the provenance: why `auto` chose as it did
 _PACKAGES = ("spiketune", "optuna", "torch", "numpy", "scikit-learn")
 
 
@@ -95,10 +97,12 @@ def create(path: Path, configuration: Configuration) -> StudyFolder:
         )
     if configuration.study is None:
         raise ConfigError("study", "the section is missing; a search needs its objectives")
+    study, why = settled(configuration.study, configuration.space)
+    facts = provenance(configuration.base_folder)
     document = {
-        "study": configuration.study.model_dump(mode="json"),
+        "study": study.model_dump(mode="json"),
         "trial": _plain(configuration.trial),
-        "provenance": provenance(configuration.base_folder),
+        "provenance": facts if why is None else {SAMPLER_FACT: why, **facts},
     }
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from spiketune.samplers.grid import GridExhaustedError
 from spiketune.samplers.paused import rung_of
 from spiketune.samplers.paused import waits as is_paused
 from spiketune.study.attempts import RETRIES, may_retry, worker_alive
-from spiketune.study.budget import n_counted, uptime_s
+from spiketune.study.budget import n_counted, own, uptime_s
 from spiketune.study.early_ends import reached
 from spiketune.study.housekeeping import Housekeeper
 from spiketune.study.jobs import JobMaker
@@ -78,7 +78,7 @@ class StudyLoop:
         self._waiting: deque[Running] = deque()
         self._stop_calls = 0
         self._reason: Reason | None = None
-        trials = storage.trials()
+        trials = own(storage.trials())
         self._n_done = sum(t.state == TrialState.COMPLETE for t in trials)
         self._n_failed = n_counted(trials) - self._n_done
         self._before_s = uptime_s(storage.sessions(), trials)

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from optuna.storages import BaseStorage
+
 from spiketune.clock import SystemClock
 from spiketune.config.loading import Configuration
 from spiketune.config.study import Study
 from spiketune.errors import ConfigError
 from spiketune.executors.registry import make_executor, n_threads
 from spiketune.samplers.asker import Asker
+from spiketune.samplers.auto import settled
 from spiketune.study.fitting import fits_of
 from spiketune.study.folder import StudyFolder
 from spiketune.study.jobs import JobMaker
@@ -21,6 +24,7 @@ from spiketune.study.journal import StudyLock
 from spiketune.study.loop import Progress, Reason, StudyLoop
 from spiketune.study.storage import StudyStorage
 from spiketune.study.table import ResultsTable
+from spiketune.study.warm_start import warm_start
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -38,11 +42,16 @@ def study_of(configuration: Configuration) -> Study:
 
 def asker_of(storage: StudyStorage, configuration: Configuration) -> Asker:
     """The asker that a study's configuration describes, on its journal."""
-    study = study_of(configuration)
+    return asker_on(storage.storage, configuration)
+
+
+def asker_on(storage: BaseStorage, configuration: Configuration) -> Asker:
+    """The same, on any storage that holds the study under its name."""
+    study, _ = settled(study_of(configuration), configuration.space)
     return Asker(
-        storage.storage,
-        storage.study_id,
-        storage.name,
+        storage,
+        storage.get_study_id_from_name(study.name),
+        study.name,
         configuration.space,
         sampler=study.sampler.name,
         options=study.sampler.options,
@@ -73,6 +82,7 @@ def run_session(
     lock = StudyLock(folder.lock)
     try:
         storage = StudyStorage(folder, study, configuration.space.fingerprint(), writable=True)
+        warm_start(storage, configuration)
         asker = asker_of(storage, configuration)
         threads = n_threads(study.executor)
         executor = make_executor(study.executor, configuration.trial, configuration.base_folder)

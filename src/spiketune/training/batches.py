@@ -129,6 +129,33 @@ class SparseSamples(Samples):
 
 
 @final
+class SomeSamples(Samples):
+    """A few samples of a split, evenly spread over it.
+
+    Args:
+        samples: The split.
+        n: How many at most.
+    """
+
+    def __init__(self, samples: Samples, n: int) -> None:
+        self._samples = samples
+        last, n = len(samples) - 1, min(n, len(samples))
+        spread = torch.linspace(0, last, n, dtype=torch.float64).round().to(torch.int64)
+        self._which = spread.to(samples.labels.device)
+        self.labels, self.input_shape = samples.labels[self._which], samples.input_shape
+        self.steps, self.constant = samples.steps, samples.constant
+        self.analogue = samples.analogue
+
+    def batch(self, which: Tensor | slice, generator: Generator) -> tuple[Tensor, Tensor]:
+        """See `Samples`."""
+        return self._samples.batch(self._which[which], generator)
+
+    def given(self, which: Tensor | slice, generator: Generator) -> tuple[Input, Tensor]:
+        """See `Samples`: as the split gives them."""
+        return self._samples.given(self._which[which], generator)
+
+
+@final
 class RecordedSamples(Samples):
     """Recordings kept as memory-mapped events, made into frames batch by batch.
 

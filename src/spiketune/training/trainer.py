@@ -14,17 +14,17 @@ from spiketune.data.splits import Splits
 from spiketune.errors import TrialError
 from spiketune.metrics.activity import n_silent
 from spiketune.seeding import child_seed
-from spiketune.snn.networks import SpikingNetwork
+from spiketune.snn.networks import SpikingNetwork, n_parameters
 from spiketune.training import checkpoint as checkpoints
-from spiketune.training.batches import Samples, SparseSamples, on_device
+from spiketune.training.batches import Samples, SomeSamples, SparseSamples, on_device
 from spiketune.training.devices import resolve_device
 from spiketune.training.epochs import EpochTraining, TrainedEpoch
-from spiketune.training.evaluation import Evaluation, evaluate
+from spiketune.training.evaluation import BATCH_SIZE, Evaluation, evaluate
 from spiketune.training.fused import FusedGradients
 from spiketune.training.losses import build_loss
 from spiketune.training.optimizers import build_optimizer, learning_rate, set_learning_rate
 from spiketune.training.paths import choose_paths
-from spiketune.training.progress import EpochTally
+from spiketune.training.progress import EpochTally, Metrics
 from spiketune.training.stopping import SilenceCount
 
 
@@ -110,6 +110,32 @@ class Trainer(EpochTraining):
         # Weights that are no numbers make no spikes, and a finite loss: they need a look.
         if not all(bool(weight.isfinite().all()) for weight in self.network.parameters()):
             raise TrialError("nan", f"weights became infinite or no numbers in epoch {epoch + 1}")
+
+    def probe(self) -> Metrics | None:
+        """What the untrained network measures, if all samples looked at are silent.
+
+        One batch of the training data, and if that is silent one of the validation data.
+
+        Returns:
+            The metrics of an epoch without training; None if any sample is not silent.
+        """
+        measured = {}
+        for split, samples in (("train", self._train), ("validation", self._validation)):
+            some = SomeSamples(samples, BATCH_SIZE)
+            found = evaluate(
+                self.network, some, self._config, study_seed=self._study_seed, split=split
+            ).metrics
+            if found["silent_share"] < 1.0:
+                return None
+            measured[split] = found
+        train, validation = measured["train"], measured["validation"]
+        named = {"accuracy": "validation_accuracy", "loss": "validation_loss"}
+        return {
+            **{named.get(name, name): value for name, value in validation.items()},
+            "train_accuracy": train["accuracy"],
+            "train_loss": train["loss"],
+            "n_parameters": n_parameters(self.network),
+        }
 
     def _validate(self) -> Evaluation:
         return evaluate(self.network, self._validation, self._config, study_seed=self._study_seed)

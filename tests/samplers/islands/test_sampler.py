@@ -2,7 +2,7 @@
 
 import logging
 import math
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import optuna
@@ -175,6 +175,29 @@ def test_a_clock_that_was_set_back_changes_nothing_of_what_a_restart_asks():
     trial = study.storage.get_all_trials(study.study._study_id, deepcopy=False)[late.number]
     trial.datetime_complete -= timedelta(hours=1)
     assert study.asker.ask()[0] == study.restarted().ask()[0]
+
+
+def test_a_trial_that_waited_at_a_rung_and_went_on_counts_with_what_it_reached():
+    study = MemoryStudy(SPHERE, "islands")
+    trial, _ = run_in_parallel(study, 30)[0]
+    rung = {
+        "values": [9.0],
+        "constraints": {},
+        "fidelity": 1.0,
+        "cost_s": 1.0,
+        "at": datetime.now().isoformat(),
+        "waits": True,
+    }
+    study.storage.set_trial_user_attr(trial._trial_id, "rung", rung)
+    study.run(10, sphere)
+    assert study.asker.ask()[0] == study.restarted().ask()[0]
+    study.storage.set_trial_user_attr(trial._trial_id, "ended", "finished")
+    study.tell(trial, [0.0])
+    study.run(3, sphere)
+    assert study.asker.ask()[0] == study.restarted().ask()[0]
+    world = islands_of(study, {})
+    world.take_in(study.study.get_trials(deepcopy=False))
+    assert any(members[0] == trial.number for members in numbers(world))
 
 
 def test_trials_of_others_join_an_island():

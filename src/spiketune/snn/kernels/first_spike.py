@@ -226,8 +226,15 @@ def _forward(
                             ):
                                 at = 2.0 * math.log(x)
                 elif rho == EQUAL:
-                    if e > 0.0:
-                        at = s / e - lambert_w(-(level / e) * math.exp(s / e))
+                    # It rises only to its peak at 1 + s / e; W is dear, so see whether it gets
+                    # there, or to the next arrival, above the threshold.
+                    peak = 1.0 + s / e if e > 0.0 else -math.inf
+                    if peak > here - _SLACK:
+                        top = e * math.exp(-peak)
+                        if arrival < peak:
+                            top = (e * arrival - s) / fast
+                        if top >= level * (1.0 - _SLACK):
+                            at = s / e - lambert_w(-(level / e) * math.exp(s / e))
                 else:
                     at = _crossing(a, e, level, rho, here, arrival)
                 if here <= at <= arrival:

@@ -1,0 +1,144 @@
+"""Results of earlier searches, known from the start."""
+
+import csv
+
+import pytest
+from optuna.trial import TrialState
+
+from spiketune.config.loading import configure
+from spiketune.errors import ConfigError
+from spiketune.study.budget import n_counted, uptime_s
+from spiketune.study.folder import load
+from spiketune.study.running import study_of
+from spiketune.study.storage import StudyStorage
+from spiketune.study.warm_start import known_trials, warm_start
+from tests.study.support import TESTS, document, loop_of, make
+
+
+def earlier(path, n=6, **study):
+    make(path, document(budget={"trials": n}, sampler={"name": "random"}, **study))
+    loop, storage = loop_of(path)
+    loop.run()
+    storage.close()
+    return path
+
+
+def later(source, params=None, **study):
+    return document(params=params, warm_start=str(source), budget={"trials": 3}, **study)
+
+
+def started(path, content):
+    """The storage of a new study after its warm start."""
+    make(path, content)
+    folder, configuration = load(path)
+    fingerprint = configuration.space.fingerprint()
+    storage = StudyStorage(folder, study_of(configuration), fingerprint, writable=True)
+    return storage, configuration, warm_start(storage, configuration)
+
+
+def test_finished_trials_inside_the_space_are_known_with_their_values(tmp_path):
+    source = earlier(tmp_path / "one")
+    params = {"x": {"float": [0.0, 0.5]}}
+    storage, _, n = started(tmp_path / "two", later(source, params))
+    old = [t for t in loop_of(source)[1].trials() if t.params["x"] <= 0.5]
+    assert 0 < n == len(old) < 6
+    for mine, his in zip(storage.trials(), old, strict=True):
+        assert mine.state == TrialState.COMPLETE
+        assert mine.params == his.params
+        assert mine.values == his.values
+        assert mine.user_attrs["imported"] == str(source)
+        assert mine.user_attrs["metrics"] == his.user_attrs["metrics"]
+
+
+def test_they_are_taken_in_once_and_never_counted_in_the_budget(tmp_path):
+    storage, configuration, n = started(tmp_path / "two", later(earlier(tmp_path / "one")))
+    assert n == 6
+    assert warm_start(storage, configuration) == 0
+    assert n_counted(storage.trials()) == 0
+    assert uptime_s([], storage.trials()) == 0.0
+    storage.close()
+    loop, storage = loop_of(tmp_path / "two")
+    assert loop.run() == "budget"
+    assert n_counted(storage.trials()) == 3
+    assert len(storage.trials()) == 9
+    assert "imported" not in storage.trials()[-1].user_attrs
+
+
+def test_a_sampler_learns_from_them(tmp_path):
+    source = earlier(tmp_path / "one", n=20)
+    sampler = {"name": "tpe", "n_startup_trials": 10}
+    seen = {}
+    for name, content in (
+        ("warm", later(source, sampler=sampler)),
+        ("cold", document(budget={"trials": 3}, sampler=sampler)),
+    ):
+        started(tmp_path / name, content)[0].close()
+        loop, storage = loop_of(tmp_path / name)
+        loop.run()
+        seen[name] = [t.params["x"] for t in storage.trials()[-3:]]
+    assert max(seen["warm"]) < max(seen["cold"])
+
+
+def write_csv(path, lines):
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+    return path
+
+
+LINES = [
+    {"x": "0.5", "kind": "b", "n": "3", "loss": "1.5", "size": "8", "state": "finished"},
+    {"x": "1e-1", "kind": "[1]", "n": "2.0", "loss": "0.5", "size": "20", "state": "finished"},
+    {"x": "0.2", "kind": "a", "n": "1", "loss": "0.1", "size": "5", "state": "stopped"},
+    {"x": "7", "kind": "a", "n": "1", "loss": "0.1", "size": "5", "state": "finished"},
+    {"x": "0.2", "kind": "a", "n": "1.5", "loss": "0.1", "size": "5", "state": "finished"},
+    {"x": "0.2", "kind": "a", "n": "1", "loss": "", "size": "5", "state": "finished"},
+    {"x": "0.2", "kind": "a", "n": "1", "loss": "nan", "size": "5", "state": "finished"},
+    {"x": "0.2", "kind": "a", "n": "1", "loss": "0.1", "size": "", "state": "finished"},
+]
+PARAMS = {
+    "x": {"float": [0.0, 1.0]},
+    "kind": {"choice": ["a", "b", [1]]},
+    "n": {"int": [1, 3]},
+}
+
+
+def test_a_table_is_read_with_its_constraints_and_what_does_not_fit_is_left_out(tmp_path):
+    path = write_csv(tmp_path / "old.csv", LINES)
+    content = later(path, PARAMS, constraints=["size <= 10"])
+    known, n_unfit = known_trials(configure(content, TESTS))
+    assert [dict(one.values) for one in known] == [
+        {"x": 0.5, "kind": "b", "n": 3},
+        {"x": 0.1, "kind": [1], "n": 2},
+    ]
+    assert [list(one.constraints.values()) for one in known] == [[-2.0], [10.0]]
+    assert n_unfit == 5
+
+
+def test_a_path_is_looked_for_beside_the_file_as_well(tmp_path):
+    write_csv(tmp_path / "old.csv", LINES)
+    content = later("old.csv", PARAMS)
+    assert len(known_trials(configure(content, str(tmp_path)))[0]) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "study.warm_start: .*old.csv: no such file or study folder"),
+        ("", "holds no line below its head"),
+        ("y,loss\n1,2\n", "none of the 1 finished trials of .* lies in this space"),
+        ("x,accuracy\n0.5,2\n", "with values of loss; compare names and ranges"),
+    ],
+)
+def test_what_cannot_be_taken_in_is_refused(tmp_path, text, words):
+    path = tmp_path / "old.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        known_trials(configure(later(path), TESTS))
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"study.warm_start: .*no study there"):
+        known_trials(configure(later(tmp_path), TESTS))
