@@ -91,7 +91,8 @@ def replay(path: StudyPath, json: Json = False) -> None:
             }
         )
     elif first is None:
-        others = f"; {found.n_others} more were enqueued by hand" if found.n_others else ""
+        text = f"; {found.n_others} more were enqueued by hand or imported"
+        others = text if found.n_others else ""
         say(f"all {found.n_asked} trials are those that a fresh {name} asks for{others}")
     else:
         say(

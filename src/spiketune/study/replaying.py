@@ -21,6 +21,7 @@ from spiketune.study.running import asker_on
 # Operations of Optuna's journal (`optuna.storages.journal._storage.JournalOperation`).
 _SET_STUDY_ATTRIBUTE: Final = 3
 _CREATE_TRIAL: Final = 4
+_NOT_ASKED: Final = (TrialState.WAITING, TrialState.COMPLETE)  # enqueued; of a warm start
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Replay:
 
     Attributes:
         n_asked: Trials that the study's sampler asked for.
-        n_others: Trials that someone enqueued, which are no sampler's choice.
+        n_others: Trials that someone enqueued or imported, which are no sampler's choice.
         differences: The trials that differ, by number.
     """
 
@@ -98,7 +99,7 @@ def replay(
             storage = BatchedStorage(told)  # type: ignore[arg-type]
             asker = asker_on(storage, configuration)
         asked = logs[i]
-        if asked.get("state", int(TrialState.RUNNING)) == TrialState.WAITING:
+        if asked.get("state", int(TrialState.RUNNING)) in _NOT_ASKED:
             n_others += 1
             continue
         asker.spent = (asked.get("system_attrs") or {}).get(SPENT_KEY)
