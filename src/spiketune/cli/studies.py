@@ -337,7 +337,8 @@ def _grid_size(study: Study) -> int | None:
     """How many combinations a grid study has; None for other samplers."""
     if study.section.sampler.name != "grid":
         return None
-    return n_combinations(study.configuration.space)
+    levels = study.section.sampler.options.get("levels")
+    return n_combinations(study.configuration.space, levels)
 
 
 def _json_lines(rows: list[TrialRow]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from spiketune.errors import InputError, UnknownNameError
+from spiketune.samplers.combinations import Combinations
 from spiketune.samplers.grid import combinations
 from spiketune.space import Space
 from spiketune.study.results import TrialRow
@@ -82,9 +83,14 @@ def seed_parameter(space: Space, named: str | None = None) -> str | None:
     return "seed" if "seed" in space else None
 
 
-def n_combinations(space: Space) -> int:
-    """How many combinations a grid has, at most 100,000."""
-    return sum(1 for _ in itertools.islice(combinations(space), _MOST))
+def n_combinations(space: Space, levels: int | None = None) -> int:
+    """How many combinations a grid has.
+
+    Args:
+        space: The space.
+        levels: Into how many values a continuum is divided.
+    """
+    return Combinations(space, levels).n
 
 
 def swept(rows: Sequence[TrialRow], space: Space, over: str | None) -> list[Swept]:
