@@ -43,7 +43,7 @@ imports: install-dev
 	$(BIN)/lint-imports
 
 pytest: install-dev
-	$(BIN)/pytest -m 'not slow' --cov --cov-report=term:skip-covered --durations=10
+	$(BIN)/pytest -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadgroup --cov --cov-report=term:skip-covered --durations=10
 
 test-slow: install-dev
 	$(BIN)/pytest -m slow
