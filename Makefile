@@ -43,7 +43,8 @@ imports: install-dev
 	$(BIN)/lint-imports
 
 pytest: install-dev
-	$(BIN)/pytest -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadgroup --cov --cov-report=term:skip-covered --durations=10
+	$(BIN)/pytest -m 'not slow' --ignore=tests/executors --numprocesses auto --maxprocesses 4 --cov --cov-report= --durations=10
+	$(BIN)/pytest -m 'not slow' tests/executors --cov --cov-append --cov-report=term:skip-covered --durations=10
 
 test-slow: install-dev
 	$(BIN)/pytest -m slow

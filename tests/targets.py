@@ -194,7 +194,7 @@ def exits_at_once(trial):
 def lasts(trial):
     """Some seconds, longer than it takes to kill an asker and to start another."""
     trial.report(1, loss=1.0)
-    time.sleep(5.0)
+    time.sleep(9.0)
     with (Path(trial.params["log"])).open("a") as log:
         log.write(f"{trial.number}\n")
     return trial.params["x"]
