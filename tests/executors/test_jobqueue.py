@@ -17,7 +17,17 @@ from tests.study.support import document, loop_of, make
 
 pytest.importorskip("dask_jobqueue")
 
+import dask
+
 from spiketune.executors import jobqueue
+
+
+@pytest.fixture(autouse=True)
+def usual_patience():
+    """The cluster that other tests share waits ten minutes for a worker that went away."""
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "15s"}):
+        yield
+
 
 KEYS = {
     "mode": "workers",
