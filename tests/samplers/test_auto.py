@@ -19,10 +19,8 @@ USUAL = Facts(
     n_numeric=5,
     n_combinations=math.inf,
     n_objectives=1,
-    n_constraints=0,
     n_trials=200,
     time_s=math.inf,
-    rungs=False,
 )
 TESTS = str(Path(__file__).parents[1])
 X = {"x": {"float": [0.0, 1.0]}}
@@ -32,7 +30,6 @@ X = {"x": {"float": [0.0, 1.0]}}
     ("changes", "sampler"),
     [
         ({}, "cascbo"),
-        ({"n_constraints": 2, "rungs": True}, "cascbo"),
         ({"n_combinations": 200.0}, "grid"),
         ({"n_combinations": 201.0}, "cascbo"),
         ({"n_combinations": 8.0, "n_trials": math.inf, "time_s": 60.0}, "cascbo"),

@@ -23,20 +23,16 @@ class Facts:
         n_numeric: Those of them that are numbers.
         n_combinations: Configurations there are at most; infinite for a continuum.
         n_objectives: Objectives.
-        n_constraints: Constraints over metrics.
         n_trials: Budget in trials; infinite if there is none.
         time_s: Budget of time in seconds; infinite if there is none.
-        rungs: Whether a fidelity rule stops weak trials.
     """
 
     n_parameters: int
     n_numeric: int
     n_combinations: float
     n_objectives: int
-    n_constraints: int
     n_trials: float
     time_s: float
-    rungs: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +95,8 @@ def facts_of(study: Study, space: Space) -> Facts:
         n_numeric=sum(not isinstance(p, Choice) for p in searched),
         n_combinations=math.prod(math.inf if p.n_values is None else p.n_values for p in searched),
         n_objectives=len(study.objectives),
-        n_constraints=len(study.constraints),
         n_trials=study.budget.trials or math.inf,
         time_s=study.budget.time or math.inf,
-        rungs=study.fidelity is not None,
     )
 
 
