@@ -3,7 +3,7 @@
 import pytest
 
 from spiketune.errors import InputError, UnknownNameError
-from spiketune.samplers.grid import combinations
+from spiketune.samplers.combinations import listed
 from spiketune.space import Choice, Int, Space
 from spiketune.study.results import TrialRow
 from spiketune.study.sweeps import epoch_table, n_combinations, seed_parameter, swept, table
@@ -84,7 +84,7 @@ def test_parameters_that_do_not_take_part_make_no_combinations():
     space = Space(
         {"kind": Choice(["a", "b"]), "only_b": Int(1, 3, when="kind == 'b'")},
     )
-    assert list(combinations(space)) == [
+    assert list(listed(space)) == [
         {"kind": "a"},
         {"kind": "b", "only_b": 1},
         {"kind": "b", "only_b": 2},

@@ -1,4 +1,4 @@
-"""Every combination of a finite space, by its number.
+"""Every combination of a finite space, in turn or by its number.
 
 The parameters that decide whether others take part are gone through one by one; between them
 lie blocks in which the same parameters take part, whose combinations are counted, not listed.
@@ -47,20 +47,10 @@ class Combinations:
         self._space = space
         self._deciders = {decider for name in space for decider in space.deciders(name)}
         names = [name for name in space.order if name in self._deciders]
-        self._blocks = [self._block(decided) for decided in self._decided({}, names)]
+        decisions = _chosen(space, self._values, {}, names)
+        self._blocks = [self._block(decided) for decided in decisions]
         sizes = [math.prod(len(self._values[name]) for name in b.free) for b in self._blocks]
         self._ends = list(itertools.accumulate(sizes))
-
-    def _decided(
-        self, values: Mapping[str, Any], names: Sequence[str]
-    ) -> Iterator[Mapping[str, Any]]:
-        if not names:
-            yield values
-        elif not self._space.is_active(names[0], values):
-            yield from self._decided(values, names[1:])
-        else:
-            for value in self._values[names[0]]:
-                yield from self._decided({**values, names[0]: value}, names[1:])
 
     def _block(self, decided: Mapping[str, Any]) -> Block:
         free = [n for n in self._space.order if n not in self._deciders]
@@ -82,6 +72,31 @@ class Combinations:
             rest, place = divmod(rest, len(self._values[name]))
             values[name] = self._values[name][place]
         return {name: values[name] for name in self._space.order if name in values}
+
+
+def listed(space: Space, levels: int | None = None) -> Iterator[dict[str, Any]]:
+    """Every combination in turn, the last parameter fastest.
+
+    Parameters that are not active in a combination are left out of it.
+
+    Raises:
+        ConfigError: If a parameter has no finite number of values, and there are no levels.
+    """
+    values = {name: values_of(name, parameter, levels) for name, parameter in space.items()}
+    return _chosen(space, values, {}, list(space.order))
+
+
+def _chosen(
+    space: Space, values: Mapping[str, Sequence[Any]], chosen: dict[str, Any], names: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """What has been chosen, with every choice of the names that are still open."""
+    if not names:
+        yield chosen
+    elif not space.is_active(names[0], chosen):
+        yield from _chosen(space, values, chosen, names[1:])
+    else:
+        for value in values[names[0]]:
+            yield from _chosen(space, values, {**chosen, names[0]: value}, names[1:])
 
 
 def values_of(name: str, parameter: Parameter, levels: int | None) -> Sequence[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, final
 
 from optuna.distributions import BaseDistribution
@@ -12,7 +12,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from spiketune.errors import SpiketuneError
-from spiketune.samplers.combinations import Combinations, values_of
+from spiketune.samplers.combinations import Combinations, listed
 from spiketune.samplers.shuffle import Shuffle
 from spiketune.space import Space
 from spiketune.space.distributions import mirrored, to_stored
@@ -25,36 +25,6 @@ class GridExhaustedError(SpiketuneError):
 
     def __init__(self) -> None:
         super().__init__("every combination of the grid was asked")
-
-
-def combinations(
-    space: Space, values: Mapping[str, Sequence[Any]] | None = None
-) -> Iterator[dict[str, Any]]:
-    """Every combination of a finite space, the last parameter fastest.
-
-    Parameters that are not active in a combination are left out of it.
-
-    Args:
-        space: The space.
-        values: Of each parameter; all that it has if None.
-
-    Raises:
-        ConfigError: If a parameter has no finite number of values, and none are given.
-    """
-    listed = values or {name: values_of(name, p, None) for name, p in space.items()}
-    return _from(space, listed, {}, list(space.order))
-
-
-def _from(
-    space: Space, listed: Mapping[str, Sequence[Any]], chosen: dict[str, Any], names: Sequence[str]
-) -> Iterator[dict[str, Any]]:
-    if not names:
-        yield dict(chosen)
-    elif not space.is_active(names[0], chosen):
-        yield from _from(space, listed, chosen, names[1:])
-    else:
-        for value in listed[names[0]]:
-            yield from _from(space, listed, {**chosen, names[0]: value}, names[1:])
 
 
 @final
@@ -83,8 +53,7 @@ class GridSampler(BaseSampler):
             raise ValueError(f"levels must be a whole number of at least 2, got {levels!r}")
         self._space = space
         self._levels = levels
-        self._values = {name: values_of(name, p, levels) for name, p in space.items()}
-        self._points: Iterator[dict[str, Any]] = combinations(space, self._values)
+        self._points = listed(space, levels)
         self._known: list[dict[str, Any]] = []
         self._seed, self._is_random = seed, order == "random"
         self._shuffled: tuple[Combinations, Shuffle] | None = None

@@ -12,8 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from spiketune.errors import InputError, UnknownNameError
-from spiketune.samplers.combinations import Combinations
-from spiketune.samplers.grid import combinations
+from spiketune.samplers.combinations import Combinations, listed
 from spiketune.space import Space
 from spiketune.study.results import TrialRow
 
@@ -117,7 +116,7 @@ def swept(rows: Sequence[TrialRow], space: Space, over: str | None) -> list[Swep
                 "results; something that is not a parameter differs between them"
             )
     grouped: dict[str, tuple[dict[str, Any], list[TrialRow], list[Any]]] = {}
-    for point in itertools.islice(combinations(space), _MOST):
+    for point in itertools.islice(listed(space), _MOST):
         shared = {name: value for name, value in point.items() if name != over}
         _, found, missing = grouped.setdefault(_key(shared), (shared, [], []))
         if (done := by_point.get(_key(point))) is not None:

@@ -24,8 +24,8 @@ from spiketune.samplers.cascbo.models import Drawn, Models
 from spiketune.samplers.cascbo.options import Options
 from spiketune.samplers.cascbo.progress import Progress, follow
 from spiketune.samplers.cascbo.trust_region import TrustRegion
+from spiketune.samplers.seen import SeenSpace
 from spiketune.space import Space
-from spiketune.space.distributions import sampler_distribution
 
 _LOG: Final = logging.getLogger(__name__)
 _FEASIBLE: Final = 5  # trials that a design waits for
@@ -109,8 +109,7 @@ class CascboSampler(BaseSampler):
         self._independent = RandomSampler(seed)
         self._history: History | None = None
         self._models: Models | None = None
-        self._seen: dict[str, BaseDistribution] | None = None
-        self._n_scanned = 0
+        self._seen = SeenSpace(space)
         self._said_at = 0
         self._threads = ThreadpoolController()
 
@@ -134,21 +133,9 @@ class CascboSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """All parameters: those of the space, or of the trials so far, the newest range first."""
-        if self._space is not None:
-            if self._seen is None:
-                self._seen = {name: sampler_distribution(p) for name, p in self._space.items()}
-        else:
-            trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
-            found = dict(self._seen or {})
-            for one in trials[self._n_scanned :]:
-                if not one.state.is_finished():
-                    break
-                found.update(one.distributions)
-                self._n_scanned += 1
-            if found != (self._seen or {}):
-                self._history = None  # other axes
-            self._seen = found
-        return {name: d for name, d in self._seen.items() if not d.single()}
+        if self._seen.update(study):
+            self._history = None  # other axes
+        return self._seen.searched
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
