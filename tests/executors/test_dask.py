@@ -123,6 +123,16 @@ def test_a_claim_whose_worker_is_gone_is_a_lost_worker(tmp_path):
     assert (end.kind, end.message) == ("worker_lost", "the Dask worker on another-host went away")
 
 
+def test_an_attempt_that_its_asker_took_back_keeps_no_worker_waiting(tmp_path):
+    attempt = job(tmp_path)
+    folder = Path(attempt.folder)
+    folder.mkdir(parents=True)
+    claim(folder, "", dask_attempt.SUPERVISOR)  # as an asker does, which lives on
+    text = dask_attempt.run(to_json(attempt), "", 1.0)
+    assert '"preempted"' in text
+    assert "taken back before it began" in text
+
+
 def test_a_worker_that_does_not_see_the_studys_folder_says_so(tmp_path):
     text = dask_attempt.run(to_json(job(tmp_path / "nowhere")), "", 1.0)
     assert "must lie on a file system that asker and workers share" in text
