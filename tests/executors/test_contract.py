@@ -93,7 +93,7 @@ EXECUTORS: dict[str, Callable[[], Executor]] = {
     "mpi": _mpi,
     "dask": _dask,
 }
-# An attempt that dies does not take the asker with it. `inline` has none but the asker's process: it
+# An attempt that dies does not take the asker with it. `inline` has only the asker's process: it
 # cannot be ended from outside, and runs one attempt after another.
 SUPERVISED = ("local", "simulated", "slurm", "lsf", "mpi", "dask")
 

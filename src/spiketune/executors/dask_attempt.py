@@ -14,7 +14,14 @@ from typing import Final, cast, final
 from distributed import Worker, WorkerPlugin, get_worker
 from distributed.core import Status
 
-from spiketune.executors.lease import RENEW_S, claim, read_end, read_lease, renew
+from spiketune.executors.lease import (
+    RENEW_S,
+    claim,
+    read_end,
+    read_lease,
+    renew,
+    write_result,
+)
 from spiketune.executors.local import LocalExecutor
 from spiketune.executors.scheduled import Watch
 from spiketune.executors.supervision import supervise
@@ -55,7 +62,10 @@ def run(text: str, plugin: str, grace_s: float) -> str:
     leaving = _Leaving(folder, worker, grace_s)
     servers = cast(ForkServers, worker.plugins[plugin])
     with servers.at_work():
-        return to_json(supervise(job, servers.of_this_thread(), leaving.reason))
+        end = supervise(job, servers.of_this_thread(), leaving.reason)
+    if read_end(folder) is None:  # its child died: the asker finds in the folder what Dask loses
+        write_result(folder, end)
+    return to_json(end)
 
 
 def end_of_another(job: Job, settle_s: float = SETTLE_S) -> Result | Failure:
