@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, final
 
 from spiketune.messages import Report
-from spiketune.report.plots.looks import BLUE, ORANGE
+from spiketune.report.palette import BLUE, ORANGE
 from spiketune.report.writing import write_whole
 
 _EVERY_S: Final = 1.0
