@@ -15,7 +15,6 @@ from spiketune.config.study import Budget, Executor, seconds
 from spiketune.config.study import Study as StudySection
 from spiketune.errors import InputError, StudyExistsError
 from spiketune.executors.registry import check_executor, make_executor, n_threads
-from spiketune.messages import Message
 from spiketune.space import parse_inequality
 from spiketune.study import folder as folders
 from spiketune.study.budget import n_counted, uptime_s
@@ -29,8 +28,10 @@ from spiketune.study.confirming import (
 from spiketune.study.folder import StudyFolder
 from spiketune.study.journal import StudyLock
 from spiketune.study.loop import Progress, Reason
+from spiketune.study.over_seeds import Candidate, unheard
+from spiketune.study.over_seeds import Listen as ListenToTrainings
 from spiketune.study.results import TrialRow, directions_of, frame, front, knee, ranked, row
-from spiketune.study.retraining import Candidate, Plan, Retrained, retrain
+from spiketune.study.retraining import Plan, Retrained, retrain
 from spiketune.study.running import run_session, study_of
 from spiketune.study.storage import StudyStorage
 from spiketune.study.warm_start import known_trials
@@ -288,7 +289,7 @@ class Study:
         *,
         top: int = 10,
         seeds: int = 5,
-        listen: Callable[[str, int, Message], None] = lambda label, seed, message: None,
+        listen: ListenToTrainings = unheard,
     ) -> Confirmation:
         """Train the best again over fresh seeds on the validation data, and say which is best.
 
@@ -344,7 +345,7 @@ class Study:
         which: str = "best",
         *,
         seeds: int = 5,
-        listen: Callable[[str, int, Message], None] = lambda label, seed, message: None,
+        listen: ListenToTrainings = unheard,
     ) -> list[Retrained]:
         """Train chosen configurations again over fresh seeds and open the test split, on record.
 
@@ -379,7 +380,7 @@ def retrain_sections(
     configuration: Configuration,
     *,
     reason: str,
-    listen: Callable[[str, int, Message], None] = lambda label, seed, message: None,
+    listen: ListenToTrainings = unheard,
 ) -> list[Retrained]:
     """Train sections again over fresh seeds, on the executor of the configuration."""
     study = configuration.study

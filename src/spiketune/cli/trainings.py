@@ -18,7 +18,8 @@ from spiketune.messages import Failure, Message, Report, Result
 from spiketune.report.live_chart import LiveChart
 from spiketune.runs import RunFolder, is_study, train_once
 from spiketune.study.folder import dated_sibling, now_text, write_atomically
-from spiketune.study.retraining import Candidate, Retrained
+from spiketune.study.over_seeds import Candidate
+from spiketune.study.retraining import Retrained
 
 _SHOWN = ("test_accuracy", "validation_accuracy", "spikes_per_sample", "silent_share", "cost_s")
 

@@ -20,8 +20,8 @@ from scipy.special import stdtrit
 from spiketune.executors.base import Executor
 from spiketune.messages import Failure, Job, Message, Result
 from spiketune.seeding import child_seed
+from spiketune.study.over_seeds import Candidate, Listen, train_over_seeds, unheard
 from spiketune.study.results import TrialRow, front, knee, ranked
-from spiketune.study.retraining import Candidate, run_jobs
 
 CONFIDENCE: Final = 0.95
 
@@ -201,19 +201,26 @@ class ConfirmationPlan:
     threads: int = 1
     time_limit_s: float | None = None
 
-    def job(self, candidate: Candidate, i: int, k: int) -> Job:
-        """The training of candidate `i` with seed `k`."""
-        place = (self.folder / candidate.label / f"seed-{k}").absolute()
+    def place(self, label: str, k: int) -> Path:
+        """Folder of the training of a candidate with its k-th seed."""
+        return (self.folder / label / f"seed-{k}").absolute()
+
+    def checkpoints(self, label: str, k: int) -> Path:
+        """Folder of its checkpoints."""
+        return self.place(label, k) / "checkpoints"
+
+    def job(self, candidate: Candidate, k: int) -> Job:
+        """The training of a candidate with its k-th seed."""
         return Job(
             study="confirm",
-            number=i * self.n_seeds + k,
+            number=k,
             attempt=1,
             section=candidate.section,
             params={**candidate.section.get("params", {}), **candidate.values},
             seed=child_seed(self.study_seed, "confirm", k),
             study_seed=self.study_seed,
-            folder=str(place),
-            checkpoint_folder=str(place / "checkpoints"),
+            folder=str(self.place(candidate.label, k)),
+            checkpoint_folder=str(self.checkpoints(candidate.label, k)),
             base_folder=self.base_folder,
             objectives=self.objectives,
             constraints=self.needed,
@@ -241,7 +248,7 @@ def confirm(
     candidates: Mapping[int, Candidate],
     plan: ConfirmationPlan,
     executor: Executor,
-    listen: Callable[[str, int, Message], None] = lambda label, seed, message: None,
+    listen: Listen = unheard,
 ) -> list[Confirmed]:
     """Train every candidate with every seed; what an earlier call finished is not repeated.
 
@@ -251,20 +258,15 @@ def confirm(
         executor: Where; the caller closes it.
         listen: Told of label, seed and message, for every report and end.
     """
-    n_seeds, chosen = plan.n_seeds, list(candidates.values())
-    queue = [plan.job(c, i, k) for i, c in enumerate(chosen) for k in range(n_seeds)]
 
-    def tell(message: Message) -> None:
-        i, k = divmod(message.number, n_seeds)
+    def tell(label: str, k: int, message: Message) -> None:
         if isinstance(message, Result):
-            shutil.rmtree(queue[message.number].checkpoint_folder, ignore_errors=True)
-        listen(chosen[i].label, k, message)
+            shutil.rmtree(plan.checkpoints(label, k), ignore_errors=True)
+        listen(label, k, message)
 
-    ends = run_jobs(queue, executor, tell)
-    return [
-        plan.gathered(number, ends[i * n_seeds : (i + 1) * n_seeds])
-        for i, number in enumerate(candidates)
-    ]
+    chosen = list(candidates.values())
+    ends = train_over_seeds(chosen, plan.n_seeds, plan.job, executor, tell)
+    return [plan.gathered(number, e) for number, e in zip(candidates, ends, strict=True)]
 
 
 def in_words(
