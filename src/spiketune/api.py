@@ -18,13 +18,8 @@ from spiketune.executors.registry import check_executor, make_executor, n_thread
 from spiketune.space import parse_inequality
 from spiketune.study import folder as folders
 from spiketune.study.budget import n_counted, uptime_s
-from spiketune.study.confirming import (
-    Confirmation,
-    ConfirmationPlan,
-    confirm,
-    from_record,
-    worth_confirming,
-)
+from spiketune.study.confirmation import Confirmation, from_record
+from spiketune.study.confirming import ConfirmationPlan, confirm, worth_confirming
 from spiketune.study.folder import StudyFolder
 from spiketune.study.journal import StudyLock
 from spiketune.study.loop import Progress, Reason

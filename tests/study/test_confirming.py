@@ -9,14 +9,14 @@ from scipy import stats
 from spiketune.api import Study
 from spiketune.errors import InputError
 from spiketune.study import over_seeds
-from spiketune.study.confirming import (
+from spiketune.study.confirmation import (
     Confirmation,
     Confirmed,
     from_record,
     in_words,
     t_interval,
-    worth_confirming,
 )
+from spiketune.study.confirming import worth_confirming
 from spiketune.study.results import TrialRow, knee
 from tests.study.support import document, make
 
