@@ -22,9 +22,10 @@ from spiketune.study.confirmation import Confirmation, from_record
 from spiketune.study.confirming import ConfirmationPlan, confirm, worth_confirming
 from spiketune.study.folder import StudyFolder
 from spiketune.study.journal import StudyLock
-from spiketune.study.loop import Progress, Reason
+from spiketune.study.loop import Reason
 from spiketune.study.over_seeds import Candidate, unheard
 from spiketune.study.over_seeds import Listen as ListenToTrainings
+from spiketune.study.progress import Progress
 from spiketune.study.results import TrialRow, directions_of, frame, front, knee, ranked, row
 from spiketune.study.retraining import Plan, Retrained, retrain
 from spiketune.study.running import run_session, study_of

@@ -21,7 +21,8 @@ from spiketune.study.fitting import fits_of
 from spiketune.study.folder import StudyFolder
 from spiketune.study.jobs import JobMaker
 from spiketune.study.journal import StudyLock
-from spiketune.study.loop import Progress, Reason, StudyLoop
+from spiketune.study.loop import Reason, StudyLoop
+from spiketune.study.progress import Progress
 from spiketune.study.storage import StudyStorage
 from spiketune.study.table import ResultsTable
 from spiketune.study.warm_start import warm_start
