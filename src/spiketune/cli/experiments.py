@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from spiketune.api import prepare
 from spiketune.cli.arguments import Epoch, Json, Plot, RunPath, Snapshots, Source
 from spiketune.cli.output import out, print_json, say
 from spiketune.cli.trainings import epochs_in, go
 from spiketune.config.loading import without_parameters
 from spiketune.errors import InputError
 from spiketune.runs import RunFolder, rewind
+from spiketune.study.preparing import prepare
 from spiketune.study.stored_tests import StoredTest, stored_tests
 from spiketune.trained import trained_network
 

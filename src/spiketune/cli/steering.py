@@ -14,7 +14,7 @@ from spiketune.config.loading import parse_yaml
 from spiketune.errors import InputError
 from spiketune.study.enqueueing import checked, enqueue
 from spiketune.study.narrowing import best_of, narrowed
-from spiketune.study.storage import StudyStorage
+from spiketune.study.running import storage_of
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +39,7 @@ def enqueue_(
     study = Study(path)
     space = study.configuration.space
     found = checked(_parsed(values), space)
-    storage = StudyStorage(study.folder, study.section, space.fingerprint(), writable=True)
+    storage = storage_of(study.folder, study.configuration, writable=True)
     try:
         number = enqueue(storage, found, space)
     finally:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from spiketune.api import Study, prepare, retrain_sections
+from spiketune.api import Study
 from spiketune.cli.arguments import Json, New, Overrides, Plot, Snapshots
 from spiketune.cli.output import out, print_json, say
 from spiketune.config.loading import Configuration, load, without_parameters
@@ -19,7 +19,9 @@ from spiketune.report.live_chart import LiveChart
 from spiketune.runs import RunFolder, is_study, train_once
 from spiketune.study.folder import dated_sibling, now_text, write_atomically
 from spiketune.study.over_seeds import Candidate
+from spiketune.study.preparing import prepare
 from spiketune.study.retraining import Retrained
+from spiketune.study.winners import retrain_sections
 
 _SHOWN = ("test_accuracy", "validation_accuracy", "spikes_per_sample", "silent_share", "cost_s")
 

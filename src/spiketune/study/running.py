@@ -41,6 +41,14 @@ def study_of(configuration: Configuration) -> Study:
     return configuration.study
 
 
+def storage_of(
+    folder: StudyFolder, configuration: Configuration, *, writable: bool
+) -> StudyStorage:
+    """The journal in a study's folder; see `StudyStorage`."""
+    fingerprint = configuration.space.fingerprint()
+    return StudyStorage(folder, study_of(configuration), fingerprint, writable=writable)
+
+
 def asker_of(storage: StudyStorage, configuration: Configuration) -> Asker:
     """The asker that a study's configuration describes, on its journal."""
     return asker_on(storage.storage, configuration)
@@ -82,7 +90,7 @@ def run_session(
     study = study_of(configuration)
     lock = StudyLock(folder.lock)
     try:
-        storage = StudyStorage(folder, study, configuration.space.fingerprint(), writable=True)
+        storage = storage_of(folder, configuration, writable=True)
         warm_start(storage, configuration)
         asker = asker_of(storage, configuration)
         threads = n_threads(study.executor)
