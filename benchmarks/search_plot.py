@@ -12,7 +12,7 @@ from search_logs import Setting, achieved
 from search_runs import Run
 
 mpl.use("agg")
-import matplotlib.pyplot as plt  # noqa: E402  (the backend first)
+import matplotlib.pyplot as plt
 
 # Okabe and Ito's colours, which the colour-blind tell apart; peers are dashed.
 STYLES: Mapping[str, tuple[str, str, str]] = {
