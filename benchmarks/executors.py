@@ -1,9 +1,11 @@
 """What each executor adds to a trial that does nothing, side by side in one run; and idle shares.
 
-Local (a supervised child per trial), Dask (LocalCluster), MPI (`mpirun`) and a bare
-`concurrent.futures` pool run the same no-op objective; the study loop is left out, so that only
-submit, run and hear is timed. Each is timed with one trial at a time (latency) and with as many
-as it has workers (throughput), turn about, as medians over rounds.
+Local (a supervised child per trial), Dask (LocalCluster), MPI (`mpirun`) and bare
+`concurrent.futures` pools (one of them with a fresh process per task) run the same no-op objective;
+the study loop is left out, so that only submit, run and hear is timed. Each is timed with one trial
+at a time (latency) and with as many as it has workers (throughput), turn about, as medians over
+rounds. MPI has a job of its own, with the pools beside it: on a busy machine only what stands in
+the same block can be compared, as a ratio.
 
 The idle share is what two local workers wait while a study gives them trials of very uneven
 length, from the first submission to the last.
@@ -16,6 +18,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import multiprocessing
 import os
 import platform
 import shutil
@@ -92,10 +95,18 @@ class Turn:
 
 
 class Bare:
-    """A pool of the standard library, without children, limits, folders or messages."""
+    """A pool of the standard library, without limits, folders or messages.
 
-    def __init__(self) -> None:
-        self._pool = ProcessPoolExecutor(N_WORKERS)
+    Args:
+        fresh: Whether every task gets a process of its own, as trials do.
+    """
+
+    def __init__(self, *, fresh: bool = False) -> None:
+        self._pool = ProcessPoolExecutor(
+            N_WORKERS,
+            mp_context=multiprocessing.get_context("forkserver"),
+            max_tasks_per_child=1 if fresh else None,
+        )
 
     def run(self, n: int, at_once: int) -> float:
         """Milliseconds per trial over `n` trials, `at_once` at a time."""
@@ -129,6 +140,7 @@ def _dask(folder: Path) -> Turn:
 
 
 Makers = dict[str, Callable[[], Turn | Bare]]
+POOLS: Makers = {"bare pool": Bare, "bare pool, fresh processes": lambda: Bare(fresh=True)}
 
 
 def table(makers: Makers, n: int, rounds: int) -> list[dict[str, Any]]:
@@ -167,7 +179,7 @@ def in_mpi(n: int, rounds: int) -> None:
         def make() -> Turn:
             return Turn(MpiExecutor(base_folder=HERE), Path(folder))
 
-        for line in table({"mpi": make}, n, rounds):
+        for line in table({**POOLS, "mpi": make}, n, rounds):
             print(json.dumps(line), flush=True)
     release()
 
@@ -234,7 +246,7 @@ def main() -> None:
     print(f"python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
     with tempfile.TemporaryDirectory() as folder:
         makers: Makers = {
-            "bare pool": Bare,
+            **POOLS,
             "local": lambda: _local(Path(folder)),
         }
         if importlib.util.find_spec("distributed") is not None:
