@@ -9,7 +9,7 @@ import pytest
 import scipy.special
 from numpy.typing import NDArray
 
-from spiketune.snn.kernels import first_spike_euler as euler
+from spiketune.snn.kernels.first_spike import euler
 from spiketune.snn.kernels.first_spike import (
     DOUBLE,
     EQUAL,
