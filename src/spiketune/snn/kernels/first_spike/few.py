@@ -97,7 +97,7 @@ def _take(x: Any, next_x: Any, u: Any, rows: Any) -> None:
             (here < following)  # equal times act together
             & (at >= here * (1.0 - ROUNDING))
             & (at <= following * (1.0 + ROUNDING))
-            & (at < best)
+            & (best == math.inf)  # the first one holds
         )
         rows[_BEST + b] = at if valid else best
         rows[_LAST + b] = here if valid else rows[_LAST + b]
