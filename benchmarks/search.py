@@ -4,6 +4,8 @@
     python benchmarks/search.py table
     python benchmarks/search.py logs --data PATH --sampler cascbo --seeds 100-104
     python benchmarks/search.py logs --data PATH --sampler tpe --fidelity asha
+    python benchmarks/search.py logs --paired nsga2+asha propulate+asha
+    python benchmarks/search.py plot --out docs/images/search-logs.png
     python benchmarks/search.py asks
 
 Every run is kept under `--cache` by problem, algorithm and seed, so that a comparison can be
@@ -14,9 +16,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -27,6 +31,7 @@ import optuna
 from search_problems import PROBLEMS, Problem
 from search_rungs import FIDELITIES
 from search_runs import Run, quartiles, search
+from spiketune.samplers.auto import Facts, choose
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 CACHE = Path("benchmarks/.cache/search")
@@ -41,6 +46,7 @@ ALGORITHMS: dict[str, tuple[str, dict[str, object]]] = {
     "gp": ("gp", {}),
     "nsga2": ("nsga2", {}),
     "cmaes": ("cmaes", {}),
+    "propulate": ("propulate", {}),  # on the logs only
 }
 SHARES = (0.25, 0.5, 1.0)
 
@@ -92,47 +98,81 @@ def seeds_of(text: str) -> list[int]:
     return list(range(int(first), int(last) + 1)) if dash else [int(s) for s in text.split(",")]
 
 
+def named(algorithm: str, n_parameters: int, n_objectives: int, time_s: float) -> str:
+    """The algorithm, with what it takes in place of `auto`."""
+    if algorithm != "auto":
+        return algorithm
+    facts = Facts(n_parameters, n_parameters, math.inf, n_objectives, math.inf, time_s)
+    taken, why = choose(facts)
+    print(f"auto takes {taken}: {why}")
+    return taken
+
+
 def main(arguments: Sequence[str]) -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("what", choices=["run", "table", "logs", "asks"])
+    parser.add_argument("what", choices=["run", "table", "logs", "plot", "asks"])
     parser.add_argument("--problem", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
-    parser.add_argument("--sampler", nargs="+", default=[], choices=list(ALGORITHMS))
+    parser.add_argument("--sampler", nargs="+", default=[], choices=[*ALGORITHMS, "auto"])
     parser.add_argument("--seeds", type=seeds_of, default=seeds_of("100-104"))
     parser.add_argument("--cache", type=Path, default=CACHE)
-    parser.add_argument("--data", type=Path, help="folder of the paper's logs, for `logs`")
-    parser.add_argument(
-        "--conservative", action="store_true", help="the second setting, for `logs`"
-    )
-    parser.add_argument("--hours", type=float, default=14.0, help="simulated, for `logs`")
-    parser.add_argument(
-        "--fidelity", choices=list(FIDELITIES), help="rule that stops weak runs, for `logs`"
-    )
+    logs = parser.add_argument_group("logs and plot")
+    logs.add_argument("--data", type=Path, help="folder of the paper's logs")
+    logs.add_argument("--conservative", action="store_true", help="the second setting")
+    logs.add_argument("--spikes", action="store_true", help="accuracy against spikes")
+    logs.add_argument("--hours", type=float, default=14.0, help="simulated")
+    logs.add_argument("--fidelity", choices=list(FIDELITIES), help="rule that stops weak runs")
+    logs.add_argument("--paired", nargs=2, metavar=("ONE", "OTHER"), help="names in the table")
+    logs.add_argument("--out", type=Path, help="picture to write")
     options = parser.parse_args(arguments)
     if options.what == "asks":
         from ask_time import report
 
         report()
-        return
-    if options.what == "logs":
-        from search_logs import logs
+    elif options.what == "plot":
+        from search_plot import plot
 
-        logs(options, ALGORITHMS, cached, kept)
-        return
+        plot(options.out, options.cache, kept, options.hours, options.seeds)
+    elif options.what == "logs":
+        run_logs(options)
+    else:
+        run_problems(options)
+
+
+def run_logs(options: argparse.Namespace) -> None:
+    """Run what is missing on the world of the real logs, and print the table."""
+    import search_logs as logs
+
+    setting = logs.Setting(options.data, options.conservative, options.spikes, options.hours)
+    for algorithm in options.sampler:
+        if options.data is None:
+            raise SystemExit("logs: --data names the folder of the paper's logs")
+        taken = named(algorithm, 22, 2 if options.spikes else 1, options.hours * 3600.0)
+        sampler, settings = ALGORITHMS[taken]
+        shown = f"{taken}+{options.fidelity}" if options.fidelity else taken
+        for seed in options.seeds:
+            make = partial(
+                logs.simulated, setting, seed, sampler, settings, options.fidelity, options.cache
+            )
+            cached(options.cache, setting.name, shown, seed, make)
+    runs = kept(options.cache, setting.name)
+    logs.print_table(setting, runs, options.seeds)
+    if options.paired:
+        logs.print_paired(setting, runs, options.seeds, *options.paired)
+
+
+def run_problems(options: argparse.Namespace) -> None:
+    """Run what is missing on problems with a known optimum, and print the tables."""
     for name in options.problem:
         problem = PROBLEMS[name]
         for algorithm in options.sampler:
-            sampler, settings = ALGORITHMS[algorithm]
+            taken = named(algorithm, len(problem.space), problem.n_objectives, problem.budget_s)
+            sampler, settings = ALGORITHMS[taken]
             for seed in options.seeds:
-                cached(
-                    options.cache,
-                    name,
-                    algorithm,
-                    seed,
-                    lambda p=problem, s=sampler, o=settings, k=seed: search(p, s, o, k),
-                )
+                make = partial(search, problem, sampler, settings, seed)
+                cached(options.cache, name, taken, seed, make)
         table(options.cache, problem, options.seeds, SHARES)
 
 

@@ -2,22 +2,71 @@
 
 from __future__ import annotations
 
-import argparse
+import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from search_problems import Outcome, Problem
+from search_propulate import PropulateAdapter, environment
 from search_rungs import FIDELITIES, Rungs
 from search_runs import Run, Searcher, quartiles
 from spiketune.space import Float, Int, Space
 
 _SCALES = {"lin": "linear", "log": "log", "rlog": "reverse-log"}
-_SILENT_ACCURACY = 0.1
+WORKERS = 16
 HOURS = (1.0, 3.5, 7.0, 14.0)
+# Worst corner of the hypervolume: 90 % accuracy, 10^5.5 spikes per image.
+_REFERENCE = (-0.9, 5.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is simulated.
+
+    Attributes:
+        data: Folder of the paper's logs.
+        conservative: The second setting of the world.
+        spikes: Whether spikes are an objective beside the accuracy.
+        hours: Simulated.
+    """
+
+    data: Path
+    conservative: bool
+    spikes: bool
+    hours: float
+
+    @property
+    def name(self) -> str:
+        """As in the tables and the cache."""
+        kind = "conservative" if self.conservative else "mean"
+        return f"mnist22-{kind}-{self.hours:g}h{'-spikes' if self.spikes else ''}"
+
+    def problem(self, space: Space) -> Problem:
+        """Its space, budget and objectives, as a search sees them."""
+        return Problem(
+            self.name,
+            space,
+            _no_evaluation,
+            n_objectives=2 if self.spikes else 1,
+            budget_s=self.hours * 3600.0,
+            workers=WORKERS,
+            reference=_REFERENCE if self.spikes else None,
+        )
+
+    def objectives(self, accuracy: float, spikes: float) -> tuple[float, ...]:
+        """To be minimised."""
+        if not self.spikes:
+            return (-float(accuracy),)
+        return (-float(accuracy), math.log10(max(1.0, float(spikes))))
+
+
+def _no_evaluation(values: Mapping[str, Any]) -> Outcome:
+    raise NotImplementedError("the logs' simulator evaluates")
 
 
 def space_of(bench: Any) -> Space:
@@ -37,130 +86,139 @@ class Adapter:
 
     Args:
         bench: The world.
-        problem: Its space and budget.
+        setting: What is simulated.
         sampler: Registered name.
         options: Its options.
         seed: Of the search.
+        fidelity: Name of the rule that stops weak runs, if any.
     """
 
     def __init__(
-        self, bench: Any, problem: Problem, sampler: str, options: Mapping[str, Any], seed: int
+        self,
+        bench: Any,
+        setting: Setting,
+        sampler: str,
+        options: Mapping[str, Any],
+        seed: int,
+        fidelity: str | None,
     ) -> None:
-        self._bench, self._budget_s = bench, problem.budget_s
-        self._searcher = Searcher(problem, sampler, options, seed)
+        self._bench, self._setting = bench, setting
+        self._searcher = Searcher(setting.problem(space_of(bench)), sampler, options, seed)
+        self._rungs = Rungs(*FIDELITIES[fidelity]) if fidelity else None
 
-    def ask(self, now_s: float, pending: list[Any]) -> Any:
+    def ask(self, now_s: float, pending: Sequence[Any]) -> Any:
         """A place in the world's unit cube, and the trial behind it."""
-        trial, values = self._searcher.ask(min(1.0, now_s / self._budget_s))
+        spent = min(1.0, now_s / (3600.0 * self._setting.hours))
+        trial, values = self._searcher.ask(spent)
         return self._bench.to_unit(dict(values)), {"trial": trial}
-
-    def tell(self, trial: Any, result: Mapping[str, Any], now_s: float) -> None:
-        """Write down the end of a run."""
-        ended = "stopped" if trial.cut else "silent" if result["stopped"] else "finished"
-        outcome = Outcome(
-            (-result["accuracy"],), {"silence": result["constraint"]}, result["cost_s"], ended
-        )
-        self._searcher.tell(trial.info["trial"], outcome, fidelity=len(result["curve"]))
-
-
-class RungAdapter(Adapter):
-    """An `Adapter` whose trials stop when a fidelity rule says so; takes its options first."""
-
-    def __init__(self, rule: str, rule_options: Mapping[str, Any], *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._rungs = Rungs(rule, rule_options)
 
     def report(self, trial: Any, epoch: int, accuracy: float, now_s: float) -> bool:
         """Whether a run ends after this epoch, counted from 0."""
-        config = trial.config
-        return self._rungs.heard(
-            trial.id,
-            epoch + 1,
-            [accuracy],
-            maximum=len(trial.res["curve"]),
-            data=float(config["train_size"]) * float(config["frames"]),
-        )
+        if self._rungs is None:
+            return False
+        values = self._setting.objectives(accuracy, trial.res["spikes"])
+        return self._rungs.heard_run(trial, epoch + 1, [-v for v in values])
 
     def tell(self, trial: Any, result: Mapping[str, Any], now_s: float) -> None:
         """Write down the end of a run."""
-        if not trial.cut:
+        if self._rungs is not None and not trial.cut:
             self._rungs.finished(trial.id)
-        super().tell(trial, result, now_s)
+        ended = "stopped" if trial.cut else "silent" if result["stopped"] else "finished"
+        outcome = Outcome(
+            self._setting.objectives(result["accuracy"], result["spikes"]),
+            {"silence": result["constraint"]},
+            result["cost_s"],
+            ended,
+        )
+        self._searcher.tell(trial.info["trial"], outcome, fidelity=len(result["curve"]))
+
+    def close(self) -> None:
+        """Nothing to end."""
 
 
 def simulated(
-    folder: Path,
+    setting: Setting,
     seed: int,
-    hours: float,
-    conservative: bool,
     sampler: str,
-    options: Any,
-    fidelity: str | None = None,
+    options: Mapping[str, Any],
+    fidelity: str | None,
+    cache: Path,
 ) -> Run:
     """One search of one world by 16 workers.
 
     Feasible are the runs that ended in full, as `spiketune best` shows them: a run that was
     stopped at a rung does not count with the accuracy that it had there.
     """
-    sys.path.insert(0, str(folder))
+    sys.path.insert(0, str(setting.data))
     from simulate import simulate  # type: ignore[import-not-found]
     from surrogate import SurrogateSNN  # type: ignore[import-not-found]
 
-    bench = SurrogateSNN("mnist22", world=seed, conservative=conservative)
-    problem = Problem("mnist22", space_of(bench), lambda v: None, budget_s=hours * 3600)  # type: ignore[arg-type,return-value]
-    arguments = (bench, problem, sampler, options, seed)
-    adapter = RungAdapter(*FIDELITIES[fidelity], *arguments) if fidelity else Adapter(*arguments)
-    out = simulate(bench, adapter, workers=16, budget_s=hours * 3600)
+    bench = SurrogateSNN("mnist22", world=seed, conservative=setting.conservative)
+    adapter: Adapter | PropulateAdapter
+    if sampler == "propulate":
+        adapter = PropulateAdapter(environment(cache), bench.dim, WORKERS, seed, fidelity)
+    else:
+        adapter = Adapter(bench, setting, sampler, options, seed, fidelity)
+    out = simulate(bench, adapter, workers=WORKERS, budget_s=setting.hours * 3600.0)
+    adapter.close()
     record = out["rec"]
+    pairs = zip(record["acc"], record["spikes"], strict=True)
     return Run(
         ended_s=record["t"].tolist(),
-        values=[[-float(a)] for a in record["acc"]],
+        values=[list(setting.objectives(*pair)) for pair in pairs],
         feasible=(~record["stopped"] & ~record["cut"] & (record["con"] <= 0)).tolist(),
         ask_cpu_s=float(out["overhead"]),
     )
 
 
-def logs(
-    options: argparse.Namespace,
-    algorithms: Mapping[str, tuple[str, Mapping[str, Any]]],
-    cached: Callable[..., Run],
-    kept: Callable[..., dict[str, dict[int, Run]]],
+def achieved(setting: Setting, run: Run, hours: float) -> float:
+    """Best feasible accuracy, or hypervolume, by then; 0 where nothing was feasible."""
+    best = run.best(hours / setting.hours, setting.problem(Space({})))
+    return best if setting.spikes else float(np.nan_to_num(-best))
+
+
+def print_table(
+    setting: Setting, runs: Mapping[str, Mapping[int, Run]], seeds: Sequence[int]
 ) -> None:
-    """Run what is missing and print the table."""
-    setting = "conservative" if options.conservative else "mean"
-    name = f"mnist22-{setting}-{options.hours:g}h"
-    for algorithm in options.sampler:
-        sampler, settings = algorithms[algorithm]
-        for seed in options.seeds:
-            if options.data is None:
-                raise SystemExit("logs: --data names the folder of the paper's logs")
-
-            def make(seed: int = seed, sampler: str = sampler, settings: Any = settings) -> Run:
-                return simulated(
-                    options.data,
-                    seed,
-                    options.hours,
-                    options.conservative,
-                    sampler,
-                    settings,
-                    options.fidelity,
-                )
-
-            shown = f"{algorithm}+{options.fidelity}" if options.fidelity else algorithm
-            cached(options.cache, name, shown, seed, make)
-    hours = [h for h in HOURS if h <= options.hours]
-    print(f"\n{name}: best feasible accuracy, 16 workers, medians [quartiles]")
+    """Medians and quartiles over worlds at some hours."""
+    hours = [h for h in HOURS if h <= setting.hours]
+    what = "hypervolume" if setting.spikes else "best feasible accuracy"
+    print(f"\n{setting.name}: {what}, {WORKERS} workers, medians [quartiles]")
     print(f"| algorithm | worlds | trials | {' | '.join(f'{h:g} h' for h in hours)} | feasible |")
     print("|---|---:|---:|" + "---:|" * (len(hours) + 1))
-    problem = Problem(name, Space({}), lambda v: None, budget_s=options.hours * 3600)  # type: ignore[arg-type,return-value]
-    for algorithm, runs in kept(options.cache, name).items():
-        chosen = [run for seed, run in runs.items() if seed in options.seeds]
+    for algorithm, by_seed in runs.items():
+        chosen = [run for seed, run in by_seed.items() if seed in seeds]
         if not chosen:
             continue
         cells = []
         for h in hours:
-            middle, low, high = quartiles([run.best(h / options.hours, problem) for run in chosen])
-            cells.append(f"{-middle:.4f} [{-high:.4f}, {-low:.4f}]")
+            middle, low, high = quartiles([achieved(setting, run, h) for run in chosen])
+            cells.append(f"{middle:.4f} [{low:.4f}, {high:.4f}]")
         n = quartiles([len(run.values) for run in chosen])[0]
         share = quartiles([float(np.mean(run.feasible)) for run in chosen])[0]
         print(f"| {algorithm} | {len(chosen)} | {n:.0f} | {' | '.join(cells)} | {share:.2f} |")
+
+
+def print_paired(
+    setting: Setting,
+    runs: Mapping[str, Mapping[int, Run]],
+    seeds: Sequence[int],
+    one: str,
+    other: str,
+) -> None:
+    """Differences of two algorithms on the worlds that both searched."""
+    both = sorted(set(seeds) & runs.get(one, {}).keys() & runs.get(other, {}).keys())
+    if not both:
+        raise SystemExit(
+            f"--paired: {one} and {other} have no world in common; there are {[*runs]}"
+        )
+    for h in (h for h in HOURS if h <= setting.hours):
+        gains = [
+            achieved(setting, runs[one][s], h) - achieved(setting, runs[other][s], h) for s in both
+        ]
+        middle, low, high = quartiles(gains)
+        better = sum(gain > 0 for gain in gains)
+        print(
+            f"{one} - {other} at {h:g} h: median {middle:+.4f} [{low:+.4f}, {high:+.4f}],"
+            f" better on {better} of {len(both)} worlds"
+        )

@@ -50,6 +50,17 @@ class Rungs:
         others = (c for n, c in self._curves.items() if n != number)
         return self._rule.decide(curve, others) is not None
 
+    def heard_run(self, trial: Any, epochs: int, gains: Sequence[float]) -> bool:
+        """The same for a run of the logs' simulator."""
+        config = trial.config
+        return self.heard(
+            trial.id,
+            epochs,
+            gains,
+            maximum=len(trial.res["curve"]),
+            data=float(config["train_size"]) * float(config["frames"]),
+        )
+
     def finished(self, number: int) -> None:
         """Note that a trial ended at its full fidelity."""
         if number in self._curves and math.isfinite(self._curves[number].maximum):

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from spiketune.config.command import uses_seed
 from spiketune.config.inline import resolve
-from spiketune.config.loading import Configuration, corners, without_parameters
-from spiketune.config.study import Budget, Executor, seconds
+from spiketune.config.loading import Configuration, without_parameters
+from spiketune.config.study import Budget, seconds
 from spiketune.config.study import Study as StudySection
 from spiketune.errors import InputError, StudyExistsError
-from spiketune.executors.registry import check_executor, make_executor, n_threads
-from spiketune.messages import Message
-from spiketune.space import parse_inequality
 from spiketune.study import folder as folders
 from spiketune.study.budget import n_counted, uptime_s
-from spiketune.study.confirming import (
-    Confirmation,
-    ConfirmationPlan,
-    confirm,
-    from_record,
-    worth_confirming,
-)
+from spiketune.study.confirmation import Confirmation, from_record
+from spiketune.study.confirming import worth_confirming
 from spiketune.study.folder import StudyFolder
 from spiketune.study.journal import StudyLock
-from spiketune.study.loop import Progress, Reason
+from spiketune.study.loop import Reason
+from spiketune.study.over_seeds import Candidate, unheard
+from spiketune.study.over_seeds import Listen as ListenToTrainings
+from spiketune.study.preparing import prepare
+from spiketune.study.progress import Progress
 from spiketune.study.results import TrialRow, directions_of, frame, front, knee, ranked, row
-from spiketune.study.retraining import Candidate, Plan, Retrained, retrain
-from spiketune.study.running import run_session, study_of
+from spiketune.study.retraining import Retrained
+from spiketune.study.running import run_session, storage_of, study_of
 from spiketune.study.storage import StudyStorage
 from spiketune.study.warm_start import known_trials
+from spiketune.study.winners import confirm_trials, retrain_trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,8 +103,7 @@ class Study:
     def storage(self) -> StudyStorage:
         """The journal, opened for reading."""
         if self._reader is None:
-            fingerprint = self.configuration.space.fingerprint()
-            self._reader = StudyStorage(self.folder, self.section, fingerprint, writable=False)
+            self._reader = storage_of(self.folder, self.configuration, writable=False)
         return self._reader
 
     def rows(self) -> list[TrialRow]:
@@ -288,7 +282,7 @@ class Study:
         *,
         top: int = 10,
         seeds: int = 5,
-        listen: Callable[[str, int, Message], None] = lambda label, seed, message: None,
+        listen: ListenToTrainings = unheard,
     ) -> Confirmation:
         """Train the best again over fresh seeds on the validation data, and say which is best.
 
@@ -308,33 +302,9 @@ class Study:
                 f"{self.path}: no feasible trial at full fidelity; "
                 f"see `spiketune status {self.path}`"
             )
-        study, configuration = self.section, self.configuration
-        rules = {text: parse_inequality(text) for text in study.constraints}
-        plan = ConfirmationPlan(
-            n_seeds=seeds,
-            folder=self.path / "confirm",
-            study_seed=study.seed,
-            base_folder=configuration.base_folder,
-            objectives=tuple(study.objectives),
-            constraints=rules,
-            needed=tuple(sorted({name for rule in rules.values() for name in rule.names})),
-            threads=n_threads(study.executor),
-            time_limit_s=study.executor.time_limit,
-        )
         self.prepare()
-        _warn_of_seeds(configuration)
         candidates = {r.number: self._candidate(r) for r in chosen}
-        executor = make_executor(study.executor, configuration.trial, configuration.base_folder)
-        try:
-            found = confirm(candidates, plan, executor, listen)
-        finally:
-            executor.close()
-        confirmation = Confirmation(self.directions, tuple(found), folders.now_text())
-        fingerprint = configuration.space.fingerprint()
-        writer = StudyStorage(self.folder, study, fingerprint, writable=True)
-        writer.add_confirmed(confirmation.as_record())
-        writer.close()
-        return confirmation
+        return confirm_trials(candidates, seeds, self.folder, self.configuration, listen)
 
     def _candidate(self, trial: TrialRow) -> Candidate:
         return Candidate(f"trial-{trial.number:05d}", self.resolved(trial), trial.params)
@@ -344,7 +314,7 @@ class Study:
         which: str = "best",
         *,
         seeds: int = 5,
-        listen: Callable[[str, int, Message], None] = lambda label, seed, message: None,
+        listen: ListenToTrainings = unheard,
     ) -> list[Retrained]:
         """Train chosen configurations again over fresh seeds and open the test split, on record.
 
@@ -353,90 +323,9 @@ class Study:
         """
         candidates = self.candidates(which)
         reason = f"retrain {which} of {self.section.name} over {seeds} seeds"
-        writer = StudyStorage(
-            self.folder, self.section, self.configuration.space.fingerprint(), writable=True
+        return retrain_trials(
+            candidates, seeds, self.folder, self.configuration, reason=reason, listen=listen
         )
-        if self.configuration.kind == "network":
-            writer.add_test_opening({"reason": reason, "opened_at": folders.now_text()})
-        found = retrain_sections(
-            candidates,
-            seeds,
-            self.path / "retrain",
-            self.configuration,
-            reason=reason,
-            listen=listen,
-        )
-        for retrained in found:
-            writer.add_retrained(retrained.as_record())
-        writer.close()
-        return found
-
-
-def retrain_sections(
-    candidates: Sequence[Candidate],
-    seeds: int,
-    folder: Path,
-    configuration: Configuration,
-    *,
-    reason: str,
-    listen: Callable[[str, int, Message], None] = lambda label, seed, message: None,
-) -> list[Retrained]:
-    """Train sections again over fresh seeds, on the executor of the configuration."""
-    study = configuration.study
-    _warn_of_seeds(configuration)
-    config = study.executor if study else Executor()
-    base_folder = configuration.base_folder
-    plan = Plan(
-        n_seeds=seeds,
-        folder=folder,
-        study_seed=study.seed if study else 0,
-        reason=reason,
-        base_folder=base_folder,
-        threads=n_threads(config),
-        objectives=tuple(study.objectives) if study else (),
-    )
-    executor = make_executor(config, configuration.trial, base_folder)
-    try:
-        return retrain(candidates, plan, executor, listen)
-    finally:
-        executor.close()
-
-
-def _warn_of_seeds(configuration: Configuration) -> None:
-    if configuration.kind == "command" and not uses_seed(configuration.trial):
-        warnings.warn(
-            "the command has no {seed}; unless the program reads SPIKETUNE_SEED, all its trainings "
-            "are the same",
-            stacklevel=3,
-        )
-
-
-def prepare(configuration: Configuration) -> None:
-    """Check and make ready all that trials will need, before the first one starts.
-
-    Raises:
-        InputError: Naming what is missing, and the remedy.
-    """
-    from spiketune.objectives.preparation import prepare as prepare_sections
-    from spiketune.samplers.asker import rehearse
-    from spiketune.samplers.auto import settled
-    from spiketune.samplers.stock import check_sampler
-    from spiketune.study.rungs import check_fidelity
-
-    study = configuration.study
-    if study is not None:
-        sampler = settled(study, configuration.space)[0].sampler
-        space, n_objectives = configuration.space, len(study.objectives)
-        check_sampler(sampler.name, sampler.options, n_objectives, space)
-        rehearse(space, sampler.name, sampler.options, n_objectives)
-        check_executor(study.executor)
-        if study.fidelity is not None:
-            check_fidelity(study.fidelity, configuration.trial)
-    sections = (
-        without_parameters(resolve(configuration.trial, values))
-        for values in corners(configuration.space)
-    )
-    prepare_sections(sections, configuration.base_folder)
 
 
 def create(configuration: Configuration, path: str | Path) -> Study:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from spiketune.messages import Report
 from spiketune.report.live import Display
-from spiketune.study.loop import Progress
+from spiketune.study.progress import Progress
 from spiketune.study.recovery import Running
 from spiketune.study.results import TrialRow
 

@@ -527,9 +527,9 @@ def test_a_layer_that_returns_no_spikes_is_named() -> None:
 def test_nothing_is_counted_in_training_unless_it_is_asked() -> None:
     model = nn.Sequential(dense(HIDDEN), Threshold())
     watch = spiketune.monitor(model, layers=Threshold)
-    before = watch._measurement
+    before = watch._watch.measurement
     model(INPUTS)
-    assert watch._measurement is before
+    assert watch._watch.measurement is before
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from scipy import stats
 
 from spiketune.api import Study
 from spiketune.errors import InputError
-from spiketune.study import retraining
-from spiketune.study.confirming import (
+from spiketune.study import over_seeds
+from spiketune.study.confirmation import (
     Confirmation,
     Confirmed,
     from_record,
     in_words,
     t_interval,
-    worth_confirming,
 )
+from spiketune.study.confirming import worth_confirming
 from spiketune.study.results import TrialRow, knee
 from tests.study.support import document, make
 
@@ -134,14 +134,14 @@ def test_a_kill_repeats_nothing_that_was_finished(tmp_path, monkeypatch):
     log = tmp_path / "log"
     study = study_of(tmp_path, {"log": str(log)})
     log.unlink()
-    keep = retraining._keep
+    keep = over_seeds._keep
 
     def killed(result, job):
         keep(result, job)
         if job.number == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(retraining, "_keep", killed)
+    monkeypatch.setattr(over_seeds, "_keep", killed)
     with pytest.raises(KeyboardInterrupt):
         study.confirm(top=2, seeds=3)
     monkeypatch.undo()

@@ -10,9 +10,10 @@ import typer
 from rich.table import Table
 
 from spiketune.api import Study
-from spiketune.cli.output import Json, StudyPath, out, print_json, say
+from spiketune.cli.arguments import Json, StudyPath
+from spiketune.cli.output import out, print_json, say
 from spiketune.messages import Failure, Message, Result
-from spiketune.study.confirming import Confirmation, Confirmed
+from spiketune.study.confirmation import Confirmation, Confirmed
 from spiketune.study.replaying import replay as replay_journal
 
 

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from spiketune.api import prepare
-from spiketune.cli.output import Json, out, print_json, say
-from spiketune.cli.trainings import Plot, Snapshots, epochs_in, go
+from spiketune.cli.arguments import Epoch, Json, Plot, RunPath, Snapshots, Source
+from spiketune.cli.output import out, print_json, say
+from spiketune.cli.trainings import epochs_in, go
 from spiketune.config.loading import without_parameters
 from spiketune.errors import InputError
 from spiketune.runs import RunFolder, rewind
+from spiketune.study.preparing import prepare
 from spiketune.study.stored_tests import StoredTest, stored_tests
 from spiketune.trained import trained_network
 
 if TYPE_CHECKING:
     from spiketune.objectives.measuring import Trained
-
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -66,16 +65,8 @@ def continue_(
 
 
 def inference(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN|NETWORK",
-            help="Folder of a run, a network.safetensors, or a network that comes along.",
-        ),
-    ],
-    epoch: Annotated[
-        int | None, typer.Option(min=0, help="Epoch of a snapshot; the latest if not given.")
-    ] = None,
+    source: Source,
+    epoch: Epoch = None,
     repeat: Annotated[
         int, typer.Option(min=1, help="Measure so often; encodings and noise are drawn anew.")
     ] = 1,
@@ -106,16 +97,8 @@ def inference(
 
 
 def evaluate(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN|NETWORK",
-            help="Folder of a run, a network.safetensors, or a network that comes along.",
-        ),
-    ],
-    epoch: Annotated[
-        int | None, typer.Option(min=0, help="Epoch of a snapshot; the latest if not given.")
-    ] = None,
+    source: Source,
+    epoch: Epoch = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the pages; the run's.")
     ] = None,

@@ -15,7 +15,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from spiketune.cli.output import Json, out, print_json, say
+from spiketune.cli.arguments import Json
+from spiketune.cli.output import out, print_json, say
 from spiketune.config.checking import check
 from spiketune.config.loading import recipe_text, recipes
 from spiketune.config.training import Dataset

@@ -6,8 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -15,12 +14,6 @@ from rich.console import Console
 from spiketune.study.results import TrialRow
 
 _PIPED_WIDTH = 240
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Override any leaf of the file; repeatable."),
-]
 
 
 def out() -> Console:

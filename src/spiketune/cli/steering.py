@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
 
 from spiketune.api import Study
-from spiketune.cli.output import Json, StudyPath, print_json, say
+from spiketune.cli.arguments import Json, StudyPath, TextOutput
+from spiketune.cli.output import print_json, say
 from spiketune.config.loading import parse_yaml
 from spiketune.errors import InputError
 from spiketune.study.enqueueing import checked, enqueue
 from spiketune.study.narrowing import best_of, narrowed
-from spiketune.study.storage import StudyStorage
+from spiketune.study.running import storage_of
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +39,7 @@ def enqueue_(
     study = Study(path)
     space = study.configuration.space
     found = checked(_parsed(values), space)
-    storage = StudyStorage(study.folder, study.section, space.fingerprint(), writable=True)
+    storage = storage_of(study.folder, study.configuration, writable=True)
     try:
         number = enqueue(storage, found, space)
     finally:
@@ -57,9 +57,7 @@ def narrow(
     top: Annotated[
         str, typer.Option("--top", help="Share (20%) or number (10) of the trials to keep inside.")
     ] = "20%",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to; stdout if not given.")
-    ] = None,
+    output: TextOutput = None,
 ) -> None:
     """Write a file for the next search: the space shrunk to where the best trials were.
 

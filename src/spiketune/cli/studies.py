@@ -14,16 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from spiketune.api import Study, create
+from spiketune.cli.arguments import Json, New, Overrides, StudyPath, TextOutput
 from spiketune.cli.checks import confirmed_as_json
-from spiketune.cli.output import (
-    Json,
-    Overrides,
-    StudyPath,
-    out,
-    print_json,
-    row_as_json,
-    say,
-)
+from spiketune.cli.output import out, print_json, row_as_json, say
 from spiketune.config.loading import load
 from spiketune.config.study import seconds
 from spiketune.errors import ConfigError, InputError
@@ -61,9 +54,7 @@ def run(
     folder: Annotated[
         Path | None, typer.Option(help="Folder of the study; runs/<its name> if not given.")
     ] = None,
-    new: Annotated[
-        bool, typer.Option("--new", help="If the folder exists, use a dated sibling of it.")
-    ] = False,
+    new: New = False,
     json: Json = False,
 ) -> None:
     """Start a search and end with the best trade-offs found.
@@ -206,9 +197,7 @@ def export(
     format_: Annotated[
         Literal["csv", "parquet", "json"], typer.Option("--format", help="csv, parquet or json.")
     ] = "csv",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to; stdout if not given.")
-    ] = None,
+    output: TextOutput = None,
 ) -> None:
     """Write all trials as a table.
 

@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 
 from spiketune.api import Study
-from spiketune.cli.output import Json, StudyPath, out, print_json, say
+from spiketune.cli.arguments import Json, StudyPath
+from spiketune.cli.output import out, print_json, say
 from spiketune.errors import InputError, UnknownNameError
 from spiketune.report.wording import number, text
 from spiketune.study.output_times import sorted_output_times

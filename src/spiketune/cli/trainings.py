@@ -9,20 +9,20 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from spiketune.api import Study, prepare, retrain_sections
-from spiketune.cli.output import Json, Overrides, out, print_json, say
+from spiketune.api import Study
+from spiketune.cli.arguments import Json, New, Overrides, Plot, Snapshots
+from spiketune.cli.output import out, print_json, say
 from spiketune.config.loading import Configuration, load, without_parameters
 from spiketune.errors import ConfigError, InputError, StudyExistsError
 from spiketune.messages import Failure, Message, Report, Result
 from spiketune.report.live_chart import LiveChart
 from spiketune.runs import RunFolder, is_study, train_once
 from spiketune.study.folder import dated_sibling, now_text, write_atomically
-from spiketune.study.retraining import Candidate, Retrained
+from spiketune.study.over_seeds import Candidate
+from spiketune.study.preparing import prepare
+from spiketune.study.retraining import Retrained
+from spiketune.study.winners import retrain_sections
 
-Snapshots = Annotated[
-    str | None, typer.Option(metavar="A,B,C", help="Epochs after which to keep a snapshot.")
-]
-Plot = Annotated[bool, typer.Option("--plot", help="Draw accuracies while it runs.")]
 _SHOWN = ("test_accuracy", "validation_accuracy", "spikes_per_sample", "silent_share", "cost_s")
 
 
@@ -43,9 +43,7 @@ def train(
     ] = None,
     snapshots: Snapshots = None,
     plot: Plot = False,
-    new: Annotated[
-        bool, typer.Option("--new", help="If the folder exists, use a dated sibling of it.")
-    ] = False,
+    new: New = False,
     json: Json = False,
 ) -> None:
     """Train one network, with every leaf of the file fixed.

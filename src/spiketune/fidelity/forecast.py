@@ -7,7 +7,7 @@ from typing import Final, final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtrit
 
 from spiketune.fidelity.base import Curve, FidelityRule
 
@@ -95,4 +95,4 @@ def upper_bound(known: Array, ends: Array, new: Sequence[float], confidence: flo
     spread = float(np.sqrt(((ends - known @ weights) ** 2).sum() / left))
     at = np.asarray(new)
     width = max(spread, _LEAST_SPREAD) * np.sqrt(1.0 + at @ inverse @ at)
-    return float(at @ weights + stats.t.ppf(confidence, left) * width)
+    return float(at @ weights + stdtrit(left, confidence) * width)

@@ -14,8 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from spiketune.study.loop import Progress
-from spiketune.study.recovery import Running
+from spiketune.study.at_work import Running
+from spiketune.study.progress import Progress
 from spiketune.study.results import TrialRow, front, hypervolume, ranked
 
 if TYPE_CHECKING:

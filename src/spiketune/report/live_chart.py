@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final, final
 
 from spiketune.messages import Report
-from spiketune.report.plots.looks import BLUE, ORANGE
+from spiketune.report.palette import BLUE, ORANGE
+from spiketune.report.writing import write_whole
 
 _EVERY_S: Final = 1.0
 _WIDTH, _HEIGHT = 760, 420
@@ -64,10 +65,7 @@ class LiveChart:
             title=html.escape(self._title),
             svg=chart(self._title, curves),
         )
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_name(f".{self.path.name}")
-        draft.write_text(page, encoding="utf-8")
-        draft.replace(self.path)
+        write_whole(self.path, page)
 
 
 def chart(title: str, curves: dict[str, list[Point]]) -> str:

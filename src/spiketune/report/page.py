@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import html
 import json
-import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any, Final
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
-from spiketune.errors import InputError
 from spiketune.report import page_text as prose
 from spiketune.report import plots
 from spiketune.report.page_data import columns, embedded, rounded
 from spiketune.report.summary import StudySummary
+from spiketune.report.template import filled
+from spiketune.report.writing import write_whole
 
 # Key of the figure, heading, the sentence that explains it, the plot.
 _Section = tuple[str, str, str, Callable[[StudySummary], go.Figure]]
@@ -87,16 +83,7 @@ def write_page(summary: StudySummary, path: Path) -> Path:
     Raises:
         InputError: If the file cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(page(summary), encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-    return path
+    return write_whole(path, page(summary))
 
 
 def page(summary: StudySummary) -> str:
@@ -112,15 +99,12 @@ def page(summary: StudySummary) -> str:
         "columns": columns(summary),
         "explore": _first_view(summary),
     }
-    return Template(_resource("page.html")).substitute(
+    return filled(
         title=html.escape(summary.name),
-        css=_resource("page.css"),
         header=prose.header(summary) + prose.navigation(_headings(summary)),
         sections="\n".join([prose.winners(summary), *_sections(summary, notes)]),
         footer=prose.footer(summary),
-        plotly=get_plotlyjs(),
         data=embedded(document),
-        js=_resource("page.js"),
     )
 
 
@@ -166,7 +150,3 @@ def _first_view(summary: StudySummary) -> dict[str, Any]:
         return {"x": summary.objectives[1], "y": summary.objectives[0], "color": first}
     second = parameters[1] if len(parameters) > 1 else ""
     return {"x": first, "y": summary.objectives[0], "color": second}
-
-
-def _resource(name: str) -> str:
-    return (files("spiketune.report") / name).read_text(encoding="utf-8")

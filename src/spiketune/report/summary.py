@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from spiketune.report.wording import short_names
 from spiketune.space import Space
-from spiketune.study.confirming import Confirmation, in_words
+from spiketune.study.confirmation import Confirmation, in_words
 from spiketune.study.probing import tally_of
 from spiketune.study.results import TrialRow, front, knee, ranked
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Protocol, TypeVar, final
 
 from torch import nn
 
 from spiketune.errors import InputError
-from spiketune.snn.monitoring.activity import empty
 from spiketune.snn.monitoring.batches import EpochCount, SampleCount
-from spiketune.snn.monitoring.counting import ones_where_not_zero, sum_of_ones
-from spiketune.snn.monitoring.hooks import Hook
-from spiketune.snn.monitoring.layers import WatchedLayer
-from spiketune.snn.monitoring.output import OutputSearch
 from spiketune.snn.monitoring.selection import LayerReferences, select_layers, unwrapped
-from spiketune.snn.monitoring.weights import WatchedWeight, uncounted, weights_of
+from spiketune.snn.monitoring.watch import Watch
 
 Batch = TypeVar("Batch")
 
@@ -124,26 +118,17 @@ class Monitor:
         time_axis: int | None,
     ) -> None:
         _check_numbers(min_spikes, share, n_train, steps, time_axis)
-        self._model, self._trial, self._steps = unwrapped(model), trial, steps
-        self._layers, self._outputs = select_layers(self._model, layers, output, time_axis)
-        if len(self._layers) == 1:
-            self._outputs = frozenset({self._layers[0].name})
-        self._search = None if self._outputs else OutputSearch()
-        self._epoch: EpochCount | None = None
+        self._model, self._trial = unwrapped(model), trial
+        self._layers, outputs = select_layers(self._model, layers, output, time_axis)
+        epoch: EpochCount | None = None
         if share is not None and n_train is not None:
-            self._epoch = EpochCount(n_train, share, SampleCount(min_spikes))
-        self._measurement, self._min_spikes = empty(min_spikes), min_spikes
-        self._over = False  # the next call in evaluation mode opens another measurement
-        self._trained = self._stopped = self._forced = self._running = False
-        self._n_calls = self._call = 0
-        self._before = (self._epoch, self._measurement, self._over)
-        self._uncounted: tuple[str, ...] = ()
-        self._handles = list(self._watch())
+            epoch = EpochCount(n_train, share, SampleCount(min_spikes))
+        self._watch = Watch(self._model, self._layers, outputs, epoch, min_spikes, steps)
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the output layers; empty until they are found in the first call."""
-        return tuple(layer.name for layer in self._layers if layer.name in self._outputs)
+        return tuple(layer.name for layer in self._layers if layer.name in self._watch.outputs)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -160,8 +145,8 @@ class Monitor:
         Raises:
             InputError: If there is no rule.
         """
-        self._stopped = self._stopped or self._rule("silent").stops()
-        return self._stopped
+        self._watch.stopped = self._watch.stopped or self._rule("silent").stops()
+        return self._watch.stopped
 
     def until_silent(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """The batches of an epoch, until `silent` is true: none from then on.
@@ -190,7 +175,7 @@ class Monitor:
             InputError: If there is no rule.
         """
         rule = self._rule("silence")
-        return rule.constraint() if self._trained else None
+        return rule.constraint() if self._watch.trained else None
 
     def metrics(self) -> dict[str, float]:
         """What was measured in evaluation mode, since it was entered or since the last reading.
@@ -203,8 +188,7 @@ class Monitor:
         Raises:
             InputError: If no sample was seen in evaluation mode.
         """
-        self._settle_output()
-        found, self._over = self._measurement, True
+        found = self._watch.end_measurement()
         if found.samples.n == 0:
             raise InputError(
                 "monitor: no sample was seen in evaluation mode; call model.eval() before the "
@@ -212,33 +196,32 @@ class Monitor:
             )
         metrics = found.metrics()
         metrics["n_parameters"] = sum(value.numel() for value in self._model.parameters())
-        if self._uncounted:
+        if self._watch.uncounted:
             del metrics["effective_acs_per_sample"], metrics["effective_macs_per_sample"]
             _log.warning(
                 "operations are not counted, for the weights of %s are applied in ways unknown "
                 "to the monitor",
-                ", ".join(self._uncounted),
+                ", ".join(self._watch.uncounted),
             )
         self._tell_trial()
         return metrics
 
     def firing_rates(self) -> dict[str, float]:
         """Spikes per neuron and step by layer, of the samples that `metrics()` tells about."""
-        return self._measurement.firing_rates()
+        return self._watch.measurement.firing_rates()
 
     @contextmanager
     def validation(self) -> Iterator[Monitor]:
         """Measure the calls in the block, whatever the mode of the model."""
-        before, self._forced = self._forced, True
+        before, self._watch.forced = self._watch.forced, True
         try:
             yield self
         finally:
-            self._forced = before
+            self._watch.forced = before
 
     def close(self) -> None:
         """Remove the hooks; what was measured can still be read."""
-        while self._handles:
-            self._handles.pop().remove()
+        self._watch.close()
 
     def __enter__(self) -> Monitor:
         return self
@@ -251,150 +234,20 @@ class Monitor:
     ) -> None:
         self.close()
 
-    def _watch(self) -> Iterator[Any]:
-        """Set the hooks; those of the model enclose those of its layers."""
-        yield self._model.register_forward_pre_hook(Hook(self._model_starts))
-        for layer in self._layers:
-            start, end = partial(self._layer_starts, layer), partial(self._layer_ends, layer)
-            yield layer.module.register_forward_pre_hook(Hook(start), with_kwargs=True)
-            yield layer.module.register_forward_hook(Hook(end), with_kwargs=True)
-        known = {layer.module for layer in self._layers}
-        n_weights = 0
-        for module in self._model.modules():
-            for weight in weights_of(module):
-                known.add(module)
-                use = partial(self._weight_used, n_weights, weight)
-                yield module.register_forward_hook(Hook(use), with_kwargs=True)
-                n_weights += 1
-        self._uncounted = tuple(uncounted(self._model, known))
-        yield self._model.register_forward_hook(Hook(self._model_ends))
-
-    def _model_starts(self, module: nn.Module, args: Any) -> None:
-        if self._running:  # the call before raised: it never was
-            self._epoch, self._measurement, self._over = self._before
-        self._before = (self._epoch, self._measurement, self._over)
-        self._running = True
-        self._n_calls += 1
-        self._call = self._n_calls
-
-    def _model_ends(self, module: nn.Module, args: Any, output: Any) -> None:
-        self._running, self._call = False, 0
-        self._settle_output()
-
-    def _layer_starts(
-        self, layer: WatchedLayer, module: nn.Module, args: Any, kwargs: Mapping[str, Any]
-    ) -> None:
-        if self._counts_samples(layer):
-            layer.before_call(args, kwargs)
-
-    def _layer_ends(
-        self,
-        layer: WatchedLayer,
-        module: nn.Module,
-        args: Any,
-        kwargs: Mapping[str, Any],
-        output: Any,
-    ) -> None:
-        if self._search is not None:
-            self._search.saw(layer.name, args, kwargs, output)
-        validates = self._validates()
-        counts_samples = self._counts_samples(layer)
-        if not (validates or counts_samples):
-            return
-        spikes = layer.spikes(output)
-        if not counts_samples:
-            self._measure(layer.name, sum_of_ones(ones_where_not_zero(spikes)), spikes.numel())
-            return
-        counts, n_steps = layer.count(spikes)
-        starts = self._starts(layer, output)
-        if validates:
-            self._measure(layer.name, counts.sum(), spikes.numel())
-            self._measurement = self._measurement.with_samples(
-                layer.name, counts, n_steps, starts=starts
-            )
-        elif self._epoch is not None and not self._stopped:
-            self._trained = True
-            self._epoch = self._epoch.adding(layer.name, counts, n_steps, starts=starts)
-
-    def _weight_used(
-        self,
-        number: int,
-        weight: WatchedWeight,
-        module: nn.Module,
-        args: Any,
-        kwargs: Mapping[str, Any],
-        output: Any,
-    ) -> None:
-        if self._validates():
-            used = weight.operations(args, kwargs, output)
-            if used is not None:
-                self._measurement = self._measurement.with_operations(number, used)
-
-    def _validates(self) -> bool:
-        """Whether the call that runs is to be measured; opens a new measurement if it is due."""
-        if self._model.training and not self._forced:
-            self._over = True
-            return False
-        if self._over:
-            self._over, self._measurement = False, empty(self._min_spikes)
-        return True
-
-    def _counts_samples(self, layer: WatchedLayer) -> bool:
-        if self._search is None and layer.name not in self._outputs:
-            return False
-        return self._epoch is not None or self._validates()
-
-    def _measure(self, layer: str, n_spikes: Any, n_outputs: int) -> None:
-        self._measurement = self._measurement.with_spikes(layer, n_spikes, n_outputs)
-
-    def _starts(self, layer: WatchedLayer, output: Any) -> bool:
-        """Whether a call of an output layer is the first of a batch."""
-        samples = self._samples
-        starts = layer.after_call(output, self._call)
-        if self._steps is not None:
-            starts = samples.steps_of(layer.name) >= self._steps
-        first = samples.steps_of(layer.name) == 0
-        if starts is None and not first:
-            raise InputError(
-                f"monitor: layer '{layer.name}' ({type(layer.module).__name__}) is called once "
-                "in a call of the model, and its state cannot be seen: say steps=T if the model "
-                "is called T times for a batch, steps=1 if it is called once, or time_axis=0 if "
-                "the layer returns all steps at once, time first"
-            )
-        starts = starts is not False
-        if starts and not first and self._search is not None:
-            self._settle_output()
-        return starts
-
-    @property
-    def _samples(self) -> SampleCount:
-        if self._epoch is None or self._validates():
-            return self._measurement.samples
-        return self._epoch.samples
-
-    def _settle_output(self) -> None:
-        """Take the output layer from what the search saw, if it goes on."""
-        if self._search is None or not self._search.seen:
-            return
-        self._outputs, self._search = frozenset({self._search.found()}), None
-        self._measurement = self._measurement.keeping(self._outputs)
-        if self._epoch is not None:
-            self._epoch = self._epoch.keeping(self._outputs)
-
     def _rule(self, wanted: str) -> EpochCount:
-        if self._epoch is None:
+        if self._watch.epoch is None:
             raise InputError(
                 f"monitor: `{wanted}` needs the rule: give share=, the share of training samples "
                 "that may be silent, and n_train=, the samples of an epoch"
             )
-        return self._epoch
+        return self._watch.epoch
 
     def _tell_trial(self) -> None:
         if self._trial is None:
             return
         self._trial.note(firing_rates=self.firing_rates())
-        if self._epoch is not None and self._trained:
-            self._trial.set_constraint("silence", self._epoch.constraint())
+        if self._watch.epoch is not None and self._watch.trained:
+            self._trial.set_constraint("silence", self._watch.epoch.constraint())
             if self.silent:
                 self._trial.end("silent")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from spiketune.messages import Failure, Report, Result
+from spiketune.study.at_work import Running
 from spiketune.study.jobs import JobMaker
-from spiketune.study.recovery import Running
 
 
 def reached(running: Running, jobs: JobMaker) -> Result | Failure:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spiketune.messages import Failure, Message, Result
-from spiketune.study.recovery import Running
+from spiketune.study.at_work import Running
 
 
 @dataclass(frozen=True, slots=True)

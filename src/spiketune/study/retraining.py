@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from spiketune.errors import SpiketuneError
 from spiketune.executors.base import Executor
-from spiketune.messages import Failure, Job, Message, Report, Result, from_json, to_json
+from spiketune.messages import Failure, Job, Result
 from spiketune.seeding import child_seed
-from spiketune.study.attempts import read_end
+from spiketune.study.over_seeds import Candidate, Listen, train_over_seeds, unheard
 
 _FUNCTION: Final = "spiketune.objectives.retraining:retrain"
-_POLL_S: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A configuration to train again.
-
-    Attributes:
-        label: Names it in messages and folders (`trial-00012`).
-        section: Its trial section, every leaf fixed.
-        values: The values it was resolved with; they name the sections that were chosen.
-    """
-
-    label: str
-    section: Mapping[str, Any]
-    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +90,7 @@ def retrain(
     candidates: Sequence[Candidate],
     plan: Plan,
     executor: Executor,
-    listen: Callable[[str, int, Message], None] = lambda label, seed, message: None,
+    listen: Listen = unheard,
 ) -> list[Retrained]:
     """Train every candidate with every seed; what an earlier call finished is not repeated.
 
@@ -118,57 +103,11 @@ def retrain(
     Raises:
         SpiketuneError: If every seed of a candidate failed.
     """
-    n_seeds = plan.n_seeds
-    queue = [
-        _job(candidate, plan, i, k)
-        for i, candidate in enumerate(candidates)
-        for k in range(n_seeds)
-    ]
-
-    def tell(message: Message) -> None:
-        i, k = divmod(message.number, n_seeds)
-        listen(candidates[i].label, k, message)
-
-    ends = run_jobs(queue, executor, tell)
-    return [
-        _gathered(c.label, plan.seeds, ends[i * n_seeds : (i + 1) * n_seeds])
-        for i, c in enumerate(candidates)
-    ]
+    ends = train_over_seeds(candidates, plan.n_seeds, partial(_job, plan), executor, listen)
+    return [_gathered(c.label, plan.seeds, e) for c, e in zip(candidates, ends, strict=True)]
 
 
-def run_jobs(
-    queue: Sequence[Job], executor: Executor, listen: Callable[[Message], None]
-) -> list[Result | Failure]:
-    """Run jobs to their ends; one whose folder holds its result already is not run again.
-
-    Args:
-        queue: The jobs, numbered from 0 as they stand here.
-        executor: Where; the caller closes it.
-        listen: Told of every report and end.
-    """
-    ends: dict[int, Result | Failure] = {}
-    for job in queue:
-        if _is_kept(job) and isinstance(end := read_end(Path(job.folder)), Result):
-            ends[job.number] = end
-    waiting = [job for job in queue if job.number not in ends]
-    running: dict[int, Job] = {}
-    while waiting or running:
-        while waiting and executor.free_slots:
-            job = waiting.pop(0)
-            _clear(Path(job.folder))
-            running[job.number] = job
-            executor.submit(job)
-        for message in executor.events(_POLL_S):
-            listen(message)
-            if not isinstance(message, Report):
-                del running[message.number]
-                ends[message.number] = message
-                if isinstance(message, Result):
-                    _keep(message, queue[message.number])
-    return [ends[job.number] for job in queue]
-
-
-def _job(candidate: Candidate, plan: Plan, i: int, k: int) -> Job:
+def _job(plan: Plan, candidate: Candidate, k: int) -> Job:
     place = (plan.folder / candidate.label / f"seed-{k}").absolute()
     if "function" in candidate.section or "command" in candidate.section:
         section = candidate.section
@@ -180,7 +119,7 @@ def _job(candidate: Candidate, plan: Plan, i: int, k: int) -> Job:
         wanted = ("test_accuracy",)
     return Job(
         study="retrain",
-        number=i * plan.n_seeds + k,
+        number=k,
         attempt=1,
         section=section,
         params=params,
@@ -192,31 +131,6 @@ def _job(candidate: Candidate, plan: Plan, i: int, k: int) -> Job:
         objectives=wanted,
         threads=plan.threads,
     )
-
-
-def _clear(folder: Path) -> None:
-    """Make a place that an interrupted call left behind free to be claimed again."""
-    for name in ("lease.json", "result.json", "metrics.jsonl"):
-        (folder / name).unlink(missing_ok=True)
-
-
-def _is_kept(job: Job) -> bool:
-    """Whether the folder holds this very training, not one of an edited configuration."""
-    try:
-        kept = from_json((Path(job.folder) / "job.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    same = (job.section, job.params, job.seed, job.study_seed)
-    return isinstance(kept, Job) and same == (kept.section, kept.params, kept.seed, kept.study_seed)
-
-
-def _keep(result: Result, job: Job) -> None:
-    """Write the training where `_is_kept` and `read_end` find it; a child has done so already."""
-    folder = Path(job.folder)
-    if not (folder / "result.json").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "job.json").write_text(to_json(job), encoding="utf-8")
-        (folder / "result.json").write_text(to_json(result), encoding="utf-8")
 
 
 def _gathered(label: str, seeds: Sequence[int], ends: Sequence[Result | Failure]) -> Retrained:

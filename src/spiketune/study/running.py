@@ -21,7 +21,8 @@ from spiketune.study.fitting import fits_of
 from spiketune.study.folder import StudyFolder
 from spiketune.study.jobs import JobMaker
 from spiketune.study.journal import StudyLock
-from spiketune.study.loop import Progress, Reason, StudyLoop
+from spiketune.study.loop import Reason, StudyLoop
+from spiketune.study.progress import Progress
 from spiketune.study.storage import StudyStorage
 from spiketune.study.table import ResultsTable
 from spiketune.study.warm_start import warm_start
@@ -38,6 +39,14 @@ def study_of(configuration: Configuration) -> Study:
     if configuration.study is None:
         raise ConfigError("study", "the section is missing; a search needs its objectives")
     return configuration.study
+
+
+def storage_of(
+    folder: StudyFolder, configuration: Configuration, *, writable: bool
+) -> StudyStorage:
+    """The journal in a study's folder; see `StudyStorage`."""
+    fingerprint = configuration.space.fingerprint()
+    return StudyStorage(folder, study_of(configuration), fingerprint, writable=writable)
 
 
 def asker_of(storage: StudyStorage, configuration: Configuration) -> Asker:
@@ -81,7 +90,7 @@ def run_session(
     study = study_of(configuration)
     lock = StudyLock(folder.lock)
     try:
-        storage = StudyStorage(folder, study, configuration.space.fingerprint(), writable=True)
+        storage = storage_of(folder, configuration, writable=True)
         warm_start(storage, configuration)
         asker = asker_of(storage, configuration)
         threads = n_threads(study.executor)

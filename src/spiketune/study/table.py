@@ -11,7 +11,7 @@ from typing import Any
 
 from spiketune.config.loading import Configuration
 from spiketune.study.folder import write_atomically
-from spiketune.study.loop import Progress
+from spiketune.study.progress import Progress
 from spiketune.study.results import TrialRow, row
 from spiketune.study.storage import StudyStorage
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from spiketune.report.networks.record import NetworkRecord, color_of
-from spiketune.report.plots.looks import BLUE, GREY, ORANGE, escaped, log_ticks, styled
+from spiketune.report.palette import BLUE, GREY, ORANGE
+from spiketune.report.plots.looks import escaped, log_ticks, styled
 
 _MAX_SIDE = 400
 _N_BINS = 50

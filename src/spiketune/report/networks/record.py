@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketune.report.plots.looks import BLUE, GREEN, ORANGE, PINK, RED, SKY
+from spiketune.report.palette import BLUE, GREEN, ORANGE, PINK, RED, SKY
 
 CLASS_COLORS: Final = (
     BLUE,

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from spiketune.report.networks.record import NetworkRecord, color_of
-from spiketune.report.plots.looks import BLUE, GREY, ORANGE, styled
+from spiketune.report.palette import BLUE, GREY, ORANGE
+from spiketune.report.plots.looks import styled
 
 _MAX_PANELS = 36
 _MAX_SAMPLES = 1500

@@ -8,20 +8,8 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from spiketune.errors import UnknownNameError
-from spiketune.report.plots.looks import (
-    BLUE,
-    COLORSCALE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
-    axis_value,
-    escaped,
-    note,
-    styled,
-)
+from spiketune.report.palette import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY
+from spiketune.report.plots.looks import COLORSCALE, axis_value, escaped, note, styled
 from spiketune.report.wording import number, text
 
 if TYPE_CHECKING:

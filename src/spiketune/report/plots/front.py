@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from spiketune.report.palette import RED
 from spiketune.report.plots.looks import (
     FRONT,
-    RED,
     STYLES,
     by_standing,
     escaped,

@@ -12,7 +12,8 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 from plotly.subplots import make_subplots
 
-from spiketune.report.plots.looks import BLUE, escaped, note, styled, thinned
+from spiketune.report.palette import BLUE
+from spiketune.report.plots.looks import escaped, note, styled, thinned
 from spiketune.report.summary import StudySummary
 from spiketune.space import Space
 from spiketune.space.distributions import stored_distribution, to_stored

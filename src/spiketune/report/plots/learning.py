@@ -7,19 +7,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from spiketune.report.plots.looks import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
-    escaped,
-    note,
-    styled,
-    thinned,
-)
+from spiketune.report.palette import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY
+from spiketune.report.plots.looks import escaped, note, styled, thinned
 from spiketune.report.summary import StudySummary
 from spiketune.report.wording import number
 from spiketune.study.results import TrialRow

@@ -10,14 +10,12 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
+from spiketune.report.palette import BLUE, GREY, PINK, RED, SKY
 from spiketune.report.summary import StudySummary, standing
 from spiketune.report.wording import number, text
 from spiketune.space import Choice
 from spiketune.study.results import TrialRow
 
-# Okabe & Ito's colours, which people with any colour vision tell apart.
-BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
-SKY, PINK, GREY = "#56b4e9", "#cc79a7", "#8a8f98"
 COLORSCALE: Final = "Viridis"
 _LOG_FROM = 30  # ratio of an objective's ends that asks for a logarithmic axis
 MARGIN: Final = {"l": 70, "r": 24, "t": 44, "b": 56}

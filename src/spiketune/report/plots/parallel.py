@@ -7,7 +7,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from spiketune.report.plots.looks import GREY, RED, escaped, note, styled, thinned
+from spiketune.report.palette import GREY, RED
+from spiketune.report.plots.looks import escaped, note, styled, thinned
 from spiketune.report.summary import StudySummary
 from spiketune.report.wording import number, text
 from spiketune.space import Choice, Parameter

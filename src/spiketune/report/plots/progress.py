@@ -8,10 +8,9 @@ from typing import Literal
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from spiketune.report.palette import GREEN, RED
 from spiketune.report.plots.looks import (
     FRONT,
-    GREEN,
-    RED,
     STYLES,
     by_standing,
     escaped,

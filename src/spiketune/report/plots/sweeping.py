@@ -9,18 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from spiketune.report.plots.looks import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
-    escaped,
-    log_ticks,
-    note,
-    styled,
-)
+from spiketune.report.palette import BLUE, GREEN, ORANGE, PINK, RED, SKY
+from spiketune.report.plots.looks import escaped, log_ticks, note, styled
 from spiketune.report.wording import text
 from spiketune.study.sweeps import Swept
 

@@ -8,17 +8,8 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
-from spiketune.report.plots.looks import (
-    BLUE,
-    GREY,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
-    escaped,
-    note,
-    styled,
-)
+from spiketune.report.palette import BLUE, GREY, ORANGE, PINK, RED, SKY
+from spiketune.report.plots.looks import escaped, note, styled
 from spiketune.report.summary import StudySummary
 from spiketune.report.wording import duration
 from spiketune.study.results import TrialRow

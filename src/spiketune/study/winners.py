@@ -1,0 +1,146 @@
+"""Chosen trials trained again where their study ran, and what came of it on record."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from spiketune.config.command import uses_seed
+from spiketune.config.loading import Configuration
+from spiketune.config.study import Executor
+from spiketune.executors.registry import make_executor, n_threads
+from spiketune.space import parse_inequality
+from spiketune.study.confirmation import Confirmation
+from spiketune.study.confirming import ConfirmationPlan, confirm
+from spiketune.study.folder import StudyFolder, now_text
+from spiketune.study.over_seeds import Candidate, Listen, unheard
+from spiketune.study.retraining import Plan, Retrained, retrain
+from spiketune.study.running import storage_of, study_of
+
+
+def confirm_trials(
+    candidates: Mapping[int, Candidate],
+    seeds: int,
+    folder: StudyFolder,
+    configuration: Configuration,
+    listen: Listen = unheard,
+) -> Confirmation:
+    """Train trials of a study again on the validation data, and write down what came of it.
+
+    Args:
+        candidates: By trial number.
+        seeds: Trainings of each.
+        folder: The study's folder.
+        configuration: Its checked configuration.
+        listen: Told of every report and end.
+    """
+    study = study_of(configuration)
+    rules = {text: parse_inequality(text) for text in study.constraints}
+    plan = ConfirmationPlan(
+        n_seeds=seeds,
+        folder=folder.path / "confirm",
+        study_seed=study.seed,
+        base_folder=configuration.base_folder,
+        objectives=tuple(study.objectives),
+        constraints=rules,
+        needed=tuple(sorted({name for rule in rules.values() for name in rule.names})),
+        threads=n_threads(study.executor),
+        time_limit_s=study.executor.time_limit,
+    )
+    _warn_of_seeds(configuration)
+    executor = make_executor(study.executor, configuration.trial, configuration.base_folder)
+    try:
+        found = confirm(candidates, plan, executor, listen)
+    finally:
+        executor.close()
+    confirmation = Confirmation(dict(study.objectives), tuple(found), now_text())
+    with closing(storage_of(folder, configuration, writable=True)) as writer:
+        writer.add_confirmed(confirmation.as_record())
+    return confirmation
+
+
+def retrain_trials(
+    candidates: Sequence[Candidate],
+    seeds: int,
+    folder: StudyFolder,
+    configuration: Configuration,
+    *,
+    reason: str,
+    listen: Listen = unheard,
+) -> list[Retrained]:
+    """Train trials of a study again and open the test split, on record.
+
+    Args:
+        candidates: What to train.
+        seeds: Trainings of each.
+        folder: The study's folder.
+        configuration: Its checked configuration.
+        reason: Goes into the record of the opened test split.
+        listen: Told of every report and end.
+
+    Raises:
+        SpiketuneError: If every seed of a candidate failed.
+    """
+    with closing(storage_of(folder, configuration, writable=True)) as writer:
+        if configuration.kind == "network":
+            writer.add_test_opening({"reason": reason, "opened_at": now_text()})
+        place = folder.path / "retrain"
+        found = retrain_sections(
+            candidates, seeds, place, configuration, reason=reason, listen=listen
+        )
+        for retrained in found:
+            writer.add_retrained(retrained.as_record())
+    return found
+
+
+def retrain_sections(
+    candidates: Sequence[Candidate],
+    seeds: int,
+    folder: Path,
+    configuration: Configuration,
+    *,
+    reason: str,
+    listen: Listen = unheard,
+) -> list[Retrained]:
+    """Train sections again over fresh seeds, on the executor of their configuration.
+
+    Args:
+        candidates: What to train.
+        seeds: Trainings of each.
+        folder: Gets a folder per candidate and seed.
+        configuration: Of the study or the run.
+        reason: Goes into the record of the opened test split.
+        listen: Told of every report and end.
+
+    Raises:
+        SpiketuneError: If every seed of a candidate failed.
+    """
+    study = configuration.study
+    _warn_of_seeds(configuration)
+    config = study.executor if study else Executor()
+    base_folder = configuration.base_folder
+    plan = Plan(
+        n_seeds=seeds,
+        folder=folder,
+        study_seed=study.seed if study else 0,
+        reason=reason,
+        base_folder=base_folder,
+        threads=n_threads(config),
+        objectives=tuple(study.objectives) if study else (),
+    )
+    executor = make_executor(config, configuration.trial, base_folder)
+    try:
+        return retrain(candidates, plan, executor, listen)
+    finally:
+        executor.close()
+
+
+def _warn_of_seeds(configuration: Configuration) -> None:
+    if configuration.kind == "command" and not uses_seed(configuration.trial):
+        warnings.warn(
+            "the command has no {seed}; unless the program reads SPIKETUNE_SEED, all its trainings "
+            "are the same",
+            stacklevel=4,
+        )
