@@ -15,12 +15,16 @@ LSF_STAND_IN = Path(__file__).parent / "lsf_stand_in"
 _PATIENCE_S = 60.0
 
 
+def is_there(name: str) -> bool:
+    """Whether someone started the scheduler for tests."""
+    started = os.environ.get("SPIKETUNE_TEST_SLURM") == "1" and shutil.which("sbatch") is not None
+    return started and name in ("slurm", "lsf")
+
+
 def need(name: str) -> None:
     """Skip the test unless the scheduler is there; LSF is a stand-in on top of SLURM."""
-    if os.environ.get("SPIKETUNE_TEST_SLURM") != "1":
+    if not is_there(name):
         pytest.skip("SPIKETUNE_TEST_SLURM=1 is not set; `make cluster-up` starts a test SLURM")
-    if shutil.which("sbatch") is None:
-        pytest.skip("there is no sbatch on this machine")
     if not _alone():
         pytest.fail("another process tests on this SLURM, and would preempt the jobs of this one")
     if name == "lsf" and str(LSF_STAND_IN) not in os.environ["PATH"].split(os.pathsep):
