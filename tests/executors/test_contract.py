@@ -11,7 +11,7 @@ from spiketune.clock import VirtualClock
 from spiketune.config.executor import Executor as ExecutorConfig
 from spiketune.executors.base import Executor
 from spiketune.executors.inline import InlineExecutor
-from spiketune.executors.lease import read_lease
+from spiketune.executors.lease import read_end, read_lease
 from spiketune.executors.local import LocalExecutor
 from spiketune.executors.lsf import Lsf
 from spiketune.executors.ranks import ranks
@@ -171,6 +171,17 @@ def test_a_trial_that_hangs_past_its_limit_is_ended(supervised, tmp_path, monkey
     (end,) = ends(collect(supervised, 1))
     assert isinstance(end, Failure)
     assert end.kind == "timeout"
+
+
+def test_a_trial_that_leaves_when_its_time_is_over_is_a_timeout(supervised, tmp_path):
+    """It would be tried again as a preempted one, and take its whole time again."""
+    if isinstance(supervised, SimulatedExecutor):
+        pytest.skip("it has no time limits")
+    supervised.submit(job(tmp_path, 0, "waits_for_stop", time_limit_s=0.5))
+    (end,) = ends(collect(supervised, 1))
+    assert isinstance(end, Failure)
+    assert end.kind == "timeout"
+    assert read_end(tmp_path / "00000/attempt-1").kind == "timeout"
 
 
 def test_a_cancelled_trial_leaves_as_preempted(supervised, tmp_path):
