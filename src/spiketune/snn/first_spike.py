@@ -42,7 +42,7 @@ class _FirstSpikes(torch.autograd.Function):
     ) -> Tensor:
         # Here and not above: a process that never trains such a network needs no compiler.
         from spiketune.snn.kernels import first_spike as kernel
-        from spiketune.snn.kernels import first_spike_euler as stepped
+        from spiketune.snn.kernels.first_spike import euler as stepped
 
         rho, level, largest_dw, euler = rule
         late = None if delays is None else delays.transpose(1, 2).contiguous().numpy()
