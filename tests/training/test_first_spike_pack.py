@@ -18,7 +18,10 @@ SEEDS = (3, 1, 7)
 LAST: dict[str, Any] = {"name": "out", "neurons": "classes", "weights_mean": 0.5}
 
 # Weights so small that some networks are silent and left early.
-FAINT = [{"name": "hidden", "neurons": 3, "weights_mean": 0.5, "weights_std": 0.9}, LAST]
+FAINT: list[dict[str, Any]] = [
+    {"name": "hidden", "neurons": 4, "weights_mean": 1.2, "weights_std": 0.9, "max_missing": 1.0},
+    {"name": "out", "neurons": "classes", "weights_mean": 1.0, "max_missing": 1.0},
+]
 STRICT = {"min_spikes": 1, "share": 0.3}
 
 
@@ -52,7 +55,7 @@ def without_cost(outcome: Outcome | TrialError) -> tuple[Any, ...]:
             training={"optimizer": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9}},
         ),
         trial(epochs=6, layers=silent_layers(0.3), bumping={"value": 0.01}),
-        trial(epochs=6, layers=FAINT, bumping={"value": 1e-6}, silence=STRICT),
+        trial(epochs=6, layers=FAINT, silence=STRICT),
     ],
     ids=["weights", "axonal", "dendritic", "synaptic", "noise", "sgd", "raised", "silent"],
 )
@@ -71,7 +74,7 @@ def test_a_training_in_a_pack_is_the_training_alone(config: TrainingTrial) -> No
 
 
 def test_trainings_of_a_pack_may_end_at_different_epochs() -> None:
-    config = trial(epochs=6, layers=FAINT, bumping={"value": 1e-6}, silence=STRICT)
+    config = trial(epochs=6, layers=FAINT, silence=STRICT)
     ends = FirstSpikePack(config, splits(), SEEDS, study_seed=0).run()
     assert len({end.progress.epochs_done for end in ends if isinstance(end, Outcome)}) > 1
 
@@ -90,14 +93,12 @@ def test_epochs_are_told_of_each_training() -> None:
 
 
 def test_one_that_is_not_finite_fails_alone() -> None:
-    config = trial(layers=delayed("axonal", positivity="clip", mean=0.5))
+    config = trial(layers=delayed("dendritic", positivity="clip", mean=0.5))
     pack = FirstSpikePack(config, splits(), SEEDS, study_seed=0)
     delay = pack.trainers[1].network.layers[1].delay
     assert delay is not None
     with torch.no_grad():
-        delay.parameter[0] = 1e200
-        pack.trainers[1].network.layers[1].weight[1:] = 0.0
-        pack.trainers[1].network.layers[1].weight[0] = 5.0
+        delay.parameter[0, 0] = 1e200  # so late that its square is infinite
     ends = pack.run()
     assert isinstance(ends[1], TrialError)
     assert ends[1].kind == "nan"

@@ -48,7 +48,7 @@ def train_epoch(
     starts = [len(own.log) for own in steps.raising]
     tallies = [EpochTally(SilenceCount(n), own) for own in patience]
     learning, errors = [True for _ in seeds], dict[int, TrialError]()
-    for which in orders.split(config.training.batch_size, dim=1):
+    for which in torch.split(orders, config.training.batch_size, dim=1):
         if should_stop():
             for own, start in zip(steps.raising, starts, strict=True):
                 own.forget(start)

@@ -10,6 +10,7 @@ them all; a network alone is a pack of one. Letters: `G` networks, `B` batch, `M
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
@@ -65,6 +66,16 @@ class PackGradients:
             grad = layer.backward(grad, which)
 
 
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """What a layer keeps of a batch: its input, arrays of the kernel, and spikes."""
+
+    times: Floats
+    weights: Floats
+    delays: Floats
+    spikes: Any
+
+
 @final
 class _PackedLayer:
     """A layer of all networks of a pack."""
@@ -79,7 +90,7 @@ class _PackedLayer:
         self._config = layers[0].config.delay
         delays = [layer.delay for layer in layers if layer.delay is not None]
         self._delays = _PackedDelays(delays, self._config) if self._config is not None else None
-        self._passed: tuple[Any, ...] = ()
+        self._passed: _Passed | None = None
 
     def forward(self, times: Floats, *, keep: bool) -> Floats:
         """Spike times, (G, B, M)."""
@@ -95,19 +106,30 @@ class _PackedLayer:
         level = np.stack([layer.thresholds.numpy() for layer in self._layers]) / self._ratio
         spikes = self._kernel.forward_pack(times, weights, delays, self._ratio, level)
         if keep:
-            self._passed = (times, weights, delays, self._ratio, spikes)
+            self._passed = _Passed(times, weights, delays, spikes)
         return spikes.times + late if late is not None and kind == "dendritic" else spikes.times
 
     def backward(self, grad: Floats, which: Sequence[bool] | None) -> Floats:
         """Set the gradients of weights and delays; that of the input times, (G, B, n)."""
-        found = self._kernel.backward_pack(grad, *self._passed, self._largest_dw)
+        if self._passed is None:
+            raise ValueError("backward before a forward that keeps what it needs")
+        kept, self._passed = self._passed, None
+        found = self._kernel.backward_pack(
+            grad,
+            kept.times,
+            kept.weights,
+            kept.delays,
+            self._ratio,
+            kept.spikes,
+            self._largest_dw,
+        )
         self._weights.learn(found.weights.transpose(0, 2, 1), which)
         if self._delays is not None and self._config is not None:
             if self._config.kind == "axonal":
                 late = found.times.sum(axis=1)[:, :, np.newaxis]
             elif self._config.kind == "dendritic":
                 late = grad.sum(axis=1)[:, np.newaxis]
-            else:
+            elif found.delays is not None:
                 late = found.delays[:, 0].transpose(0, 2, 1)
             self._delays.learn(late, which)
         times: Floats = found.times

@@ -7,7 +7,7 @@ eight alone; each ends as it would alone, bit for bit.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 from torch import Tensor
@@ -126,7 +126,8 @@ class FirstSpikePack:
                 return True
 
 
-def _share_state(state: Mapping[Any, Any], trainers: Sequence[FirstSpikeTrainer]) -> None:
+def _share_state(state: dict[Tensor, Any], trainers: Sequence[FirstSpikeTrainer]) -> None:
+    """Let the optimiser of a pack go on from what those of single trainings remember."""
     for trainer in trainers:
         for parameter, own in trainer.optimizer.state.items():
             state[parameter] = own
