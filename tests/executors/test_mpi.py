@@ -28,7 +28,8 @@ if ranks()[1] > 0:
     sys.exit(0)
 import pytest
 status = pytest.main(
-    ["-q", "--color=no", "-p", "no:cacheprovider", "-k", "mpi", "tests/executors/test_contract.py"]
+    ["-q", "--color=no", "-p", "no:cacheprovider", "-k", "mpi"]
+    + ["tests/executors/test_contract.py", "tests/executors/test_programs.py"]
 )
 release()
 sys.exit(status)

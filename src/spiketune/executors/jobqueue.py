@@ -22,7 +22,7 @@ from distributed.core import Status
 from spiketune.config.executor import Executor as ExecutorConfig
 from spiketune.config.executor import mebibytes
 from spiketune.errors import InputError
-from spiketune.executors.dask_workers import LOOPBACK, DaskWorkers
+from spiketune.executors.dask_workers import CLOSE_S, LOOPBACK, DaskWorkers
 
 _LOOPBACK_INTERFACE: Final = "lo"
 _BACK_OFF_S: Final = (5.0, 300.0)  # first and longest wait after a refused submission
@@ -106,9 +106,11 @@ class JobWorkers(DaskWorkers):
     def close(self) -> None:
         """Cancel the jobs."""
         self._submissions.closed = True
-        self.client.close()
-        with contextlib.suppress(RuntimeError):  # jobs that were refused to the end
-            self._cluster.close()
+        with contextlib.suppress(TimeoutError):
+            self.client.close()
+        # RuntimeError: jobs that were refused to the end
+        with contextlib.suppress(RuntimeError, TimeoutError):
+            self._cluster.close(timeout=CLOSE_S)
 
 
 @final

@@ -11,11 +11,13 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
+from optuna.search_space import IntersectionSearchSpace
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from spiketune.errors import ConfigError
 from spiketune.logs import quiet_optuna
+from spiketune.samplers.common_space import CommonSpace
 from spiketune.samplers.stock import build, get_stock
 from spiketune.samplers.view import SamplerView
 from spiketune.seeding import child_seed
@@ -104,7 +106,7 @@ class Asker:
         self._view = SamplerView(storage, study_id, space, blind=self._stock.blind, plain=plain)
         self.spent: float | None = None
         self._kept_sampler: BaseSampler | None = None
-        self._common_space: Any = None
+        self._common_space: CommonSpace | None = None
         self._study = optuna.load_study(study_name=study_name, storage=self._view)
 
     def ask(self, fixed: Mapping[str, Any] | None = None) -> tuple[Proposal, bool]:
@@ -157,9 +159,9 @@ class Asker:
             return kept
         apart = own_seed if one_seed else None
         sampler = build(self._name, self._options, seed, self._space, independent_seed=apart)
-        if (known := getattr(sampler, "_search_space", None)) is not None:
+        if isinstance(known := getattr(sampler, "_search_space", None), IntersectionSearchSpace):
             # What all trials have in common is found incrementally, and depends on them alone.
-            self._common_space = self._common_space or known
+            self._common_space = self._common_space or CommonSpace(known._include_pruned)
             sampler._search_space = self._common_space  # type: ignore[attr-defined]
         return sampler
 

@@ -84,6 +84,11 @@ def get_stock(name: str) -> Stock:
     return SAMPLERS[name]
 
 
+def takes_option(name: str, option: str) -> bool:
+    """Whether a sampler has an option of that name."""
+    return option in inspect.signature(get_stock(name).make).parameters
+
+
 def check_sampler(name: str, options: Mapping[str, Any], n_objectives: int, space: Space) -> None:
     """Refuse a sampler that does not exist, or cannot do what is asked of it.
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from optuna.storages import BaseStorage
 
 from spiketune.clock import SystemClock
+from spiketune.config.inline import parameter_name, range_kind
 from spiketune.config.loading import Configuration
 from spiketune.config.study import Study
 from spiketune.errors import ConfigError
 from spiketune.executors.registry import make_executor, n_threads
 from spiketune.samplers.asker import Asker
 from spiketune.samplers.auto import settled
+from spiketune.samplers.stock import takes_option
 from spiketune.study.fitting import fits_of
 from spiketune.study.folder import StudyFolder
 from spiketune.study.jobs import JobMaker
 from spiketune.study.journal import StudyLock
 from spiketune.study.loop import Reason, StudyLoop
 from spiketune.study.progress import Progress
+from spiketune.study.rungs import leaf, resource_of
 from spiketune.study.storage import StudyStorage
 from spiketune.study.table import ResultsTable
 from spiketune.study.warm_start import warm_start
@@ -63,10 +67,28 @@ def asker_on(storage: BaseStorage, configuration: Configuration) -> Asker:
         study.name,
         configuration.space,
         sampler=study.sampler.name,
-        options=study.sampler.options,
+        options=sampler_options(study, configuration),
         seed=study.seed,
         fits=fits_of(configuration),
     )
+
+
+def sampler_options(study: Study, configuration: Configuration) -> Mapping[str, Any]:
+    """Options of the sampler, and which parameter is a trial's own maximum of the fidelity.
+
+    The latter where a fidelity rule stops trials, their maximum is searched, the sampler wants to
+    know, and the file does not say.
+    """
+    sampler, fidelity = study.sampler, study.fidelity
+    if fidelity is None or not takes_option(sampler.name, "resource"):
+        return sampler.options
+    path = resource_of(fidelity, configuration.trial)
+    searched = leaf(configuration.trial, path) if path else None
+    if not isinstance(searched, Mapping) or range_kind(searched, str(path)) is None:
+        return sampler.options
+    name = parameter_name(searched, f"trial.{path}")
+    known = {"resource": name} if name in configuration.space else {}
+    return known | dict(sampler.options)
 
 
 def run_session(
