@@ -15,7 +15,7 @@ from spiketune.clock import SystemClock
 from spiketune.config.inline import parameter_name, range_kind
 from spiketune.config.loading import Configuration
 from spiketune.config.study import Study
-from spiketune.errors import ConfigError
+from spiketune.errors import ConfigError, SpiketuneError
 from spiketune.executors.registry import make_executor, n_threads
 from spiketune.samplers.asker import Asker
 from spiketune.samplers.auto import settled
@@ -121,12 +121,29 @@ def run_session(
         if configuration.kind == "command":
             listen = ResultsTable(folder.path / "results.csv", configuration, storage).after(listen)
         loop = StudyLoop(storage, asker, executor, jobs, SystemClock(), listen)
-        with signals_to(loop.request_stop):
+        with signals_to(loop.request_stop), _telling_what_cannot_be_written(folder):
             reason = loop.run()
         storage.close()
         return reason, loop.first_failure
     finally:
         lock.release()
+
+
+@contextmanager
+def _telling_what_cannot_be_written(folder: StudyFolder) -> Iterator[None]:
+    """A full disk or a folder that is closed to us ends the session, and not the study.
+
+    Raises:
+        SpiketuneError: Naming file and remedy.
+    """
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or folder.path
+        raise SpiketuneError(
+            f"{place}: {error.strerror or error}; what came before is safe, "
+            f"`spiketune resume {folder.path}` goes on once this is mended"
+        ) from error
 
 
 @contextmanager
