@@ -27,6 +27,7 @@ from spiketune.study.progress import Progress, in_words
 from spiketune.study.recording import Recorder
 from spiketune.study.recovery import Recovery
 from spiketune.study.rungs import RungWatch
+from spiketune.study.sampler_changes import sampler_fact
 from spiketune.study.spending import Spending
 from spiketune.study.storage import StudyStorage
 
@@ -98,7 +99,11 @@ class StudyLoop:
 
         Everything is on disk whenever this returns or raises.
         """
-        facts = {"started_s": self._spending.started_s, "n_workers": self._executor.n_workers}
+        facts = {
+            "started_s": self._spending.started_s,
+            "n_workers": self._executor.n_workers,
+            **sampler_fact(self._jobs.study.sampler),
+        }
         self._storage.set_session(self._session, facts)
         try:
             self._recover()
