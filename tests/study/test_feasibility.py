@@ -53,7 +53,7 @@ def test_it_is_said_at_every_doubling_while_it_is_so():
 
 @pytest.mark.parametrize(
     "sampler",
-    ["tpe", "random", "nsga2", "grid", "random-from-grid", "islands", "cascbo", "scbo", "auto"],
+    ["tpe", "random", "nsga2", "cmaes", "grid", "random-from-grid", "islands", "cascbo", "auto"],
 )
 def test_every_sampler_goes_on_and_the_study_says_it_once(tmp_path, caplog, sampler):
     space = {"x": {"float": [0.0, 1.0]}, "n": {"int": [1, 9]}}

@@ -119,8 +119,10 @@ def _go(study: Study, json: bool) -> None:
     say(_ENDINGS[reason])
     if session and session.first_failure and reason == "failing":
         say(f"the first failure was: {session.first_failure}")
-    if reason in ("interrupted", "time", "failing"):
+    if reason in ("interrupted", "failing"):
         say(f"go on with: spiketune resume {study.path}")
+    if reason == "time":
+        say(f"go on with: spiketune resume {study.path} --add-time 10m")
     if rows and reason != "interrupted":
         say(f"report: {study.report()}")
     if eligible(rows) and reason in ("budget", "exhausted"):
