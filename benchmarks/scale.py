@@ -2,13 +2,16 @@
 
 Trials last log-normal times around 10 minutes (sigma 1), 2 % of attempts are lost part-way and
 repeated. All that the asker does between two events (ask, journal, submit, tell) is measured as
-CPU time and charged to the virtual clock, so that a slow asker leaves workers idle. Utilisation is
-counted until the last ask: after that a study has no more work to give.
+CPU time and charged to the virtual clock, so that a slow asker leaves workers idle; what the disk
+takes to make a line of the journal safe is no CPU time and is told apart. Utilisation is counted
+until the last ask: after that a study has no more work to give.
 
     python benchmarks/scale.py [--sampler random tpe] [--workers 16 128 1024 10240] [--limit 600]
+        [--ready 0 64] [--folder /dev/shm]
 
-`--ready 64` lets so many asked configurations wait for workers; `--limit` ends a case after so many
-real seconds and says how far it came.
+`--ready 64` lets so many asked configurations wait for workers. A case ends early where the asker
+saturates: where every worker has had work and the last 500 trials took the asker as much CPU time
+as virtual time passed. `--limit` ends a case after so many CPU seconds and says how far it came.
 """
 
 from __future__ import annotations
@@ -17,7 +20,6 @@ import argparse
 import json
 import math
 import platform
-import statistics
 import tempfile
 import time
 import warnings
@@ -44,6 +46,7 @@ NAMES = ("a", "b", "c", "d", "e")
 MEDIAN_S, SIGMA, LOST = 600.0, 1.0, 0.02
 MEAN_S = MEDIAN_S * math.exp(SIGMA**2 / 2)
 PER_WORKER, AT_MOST = 10, 20_000
+_WINDOW, _ALWAYS = 500, 0.98
 MARKS = (100, 300, 1_000, 3_000, 10_000, 20_000)
 
 
@@ -67,6 +70,9 @@ class Charging(Executor):
         self.asker_s: list[float] = []  # CPU seconds up to each submission
         self.total_s = 0.0
         self.last_ask_s = 0.0
+        self.moments_s: list[float] = []  # virtual time of each submission
+        self.recorded: list[int] = []  # trials that had ended by then
+        self.n_ended = 0
 
     def _charge(self) -> None:
         spent_s = time.process_time() - self._left_s
@@ -87,6 +93,8 @@ class Charging(Executor):
         """Charge the ask, then start the attempt."""
         self._charge()
         self.asker_s.append(self.total_s)
+        self.moments_s.append(self._clock.now_s())
+        self.recorded.append(self.n_ended)
         if job.attempt == 1:
             self.last_ask_s = self._clock.now_s()
         worker = self._simulated.submit(job)
@@ -96,8 +104,9 @@ class Charging(Executor):
     def events(self, timeout_s: float) -> Sequence[Message]:
         """Charge the tell, then wait."""
         self._charge()
-        self._stop(len(self.asker_s))
+        self._stop(self)
         messages = self._simulated.events(timeout_s)
+        self.n_ended += sum(isinstance(message, Result) for message in messages)
         self._left_s = time.process_time()
         return messages
 
@@ -109,9 +118,17 @@ class Charging(Executor):
         """Pass on."""
         self._simulated.close()
 
+    def saturated(self) -> bool:
+        """Whether the asker has had no pause for a while, though every worker has had work."""
+        n = len(self.asker_s)
+        if n < self.n_workers + _WINDOW:
+            return False
+        spent_s = self.asker_s[-1] - self.asker_s[-_WINDOW]
+        return spent_s >= _ALWAYS * (self.moments_s[-1] - self.moments_s[-_WINDOW])
 
-class OverLimitError(Exception):
-    """A case has taken its share of real time."""
+
+class EndOfCaseError(Exception):
+    """A case need not go on; the argument says why."""
 
 
 def busy_until(executor: SimulatedExecutor, until_s: float) -> float:
@@ -119,7 +136,9 @@ def busy_until(executor: SimulatedExecutor, until_s: float) -> float:
     return sum(max(0.0, min(end_s, until_s) - start_s) for start_s, end_s in executor.spans)
 
 
-def measure(sampler: str, n_workers: int, n_ready: int, limit_s: float) -> dict[str, Any]:
+def measure(
+    sampler: str, n_workers: int, n_ready: int, limit_s: float, place: str | None
+) -> dict[str, Any]:
     """One case of the table."""
     n_trials = min(AT_MOST, PER_WORKER * n_workers)
     content = {
@@ -137,11 +156,13 @@ def measure(sampler: str, n_workers: int, n_ready: int, limit_s: float) -> dict[
     section = study_of(configuration)
     began_s = time.perf_counter()
 
-    def stop(n_submitted: int) -> None:
-        if time.perf_counter() - began_s > limit_s:
-            raise OverLimitError(n_submitted)
+    def stop(executor: Charging) -> None:
+        if executor.total_s > limit_s:
+            raise EndOfCaseError(f"limit of {limit_s:g} s")
+        if executor.saturated():
+            raise EndOfCaseError("saturated")
 
-    with tempfile.TemporaryDirectory() as path:
+    with tempfile.TemporaryDirectory(dir=place) as path:
         folder = create(Path(path) / "s", configuration)
         storage = StudyStorage(folder, section, configuration.space.fingerprint(), writable=True)
         clock = VirtualClock()
@@ -155,11 +176,11 @@ def measure(sampler: str, n_workers: int, n_ready: int, limit_s: float) -> dict[
             clock,
             poll_s=3600.0,
         )
-        whole = True
+        end = "whole"
         try:
             loop.run()
-        except OverLimitError:
-            whole = False
+        except EndOfCaseError as reason:
+            end = str(reason)
         storage.close()
     until_s = executor.last_ask_s
     busy = busy_until(simulated, until_s) / (n_workers * until_s)
@@ -172,20 +193,22 @@ def measure(sampler: str, n_workers: int, n_ready: int, limit_s: float) -> dict[
         "busy": round(busy, 4),
         "asks/s": round(len(executor.asker_s) / executor.total_s, 1),
         "asker CPU [s]": round(executor.total_s, 1),
+        "real time [s]": round(time.perf_counter() - began_s, 1),
         "virtual hours": round(until_s / 3600, 2),
-        "ms per trial at": _at_marks(executor.asker_s),
-        "whole": whole,
+        "recorded": executor.recorded[-1],
+        "ms per trial with so many recorded": _at_marks(executor.asker_s, executor.recorded),
+        "end": end,
     }
 
 
-def _at_marks(asker_s: Sequence[float]) -> dict[int, dict[str, float]]:
-    """Milliseconds of the asker per trial around so many submissions, and whom that suffices."""
+def _at_marks(asker_s: Sequence[float], recorded: Sequence[int]) -> dict[int, dict[str, float]]:
+    """Milliseconds of the asker per trial with so many ended, and how many workers that keeps."""
     found = {}
     for mark in MARKS:
-        if mark <= len(asker_s):
-            width = max(20, mark // 10)
-            window = np.diff(asker_s[max(0, mark - width) : mark])
-            each_s = statistics.fmean(window)
+        last = int(np.searchsorted(recorded, mark))
+        first = int(np.searchsorted(recorded, mark - max(20, mark // 10)))
+        if last < len(recorded) and last - first > 1:
+            each_s = (asker_s[last] - asker_s[first]) / (last - first)
             found[mark] = {"ms": round(1000 * each_s, 2), "workers": round(MEAN_S / each_s)}
     return found
 
@@ -196,7 +219,8 @@ def main() -> None:
     parser.add_argument("--sampler", nargs="+", default=["random", "tpe"])
     parser.add_argument("--workers", nargs="+", type=int, default=[16, 128, 1_024, 10_240])
     parser.add_argument("--ready", nargs="+", type=int, default=[0], help="jobs asked in advance")
-    parser.add_argument("--limit", type=float, default=600.0, help="real seconds per case")
+    parser.add_argument("--limit", type=float, default=600.0, help="CPU seconds per case")
+    parser.add_argument("--folder", help="takes the studies; a RAM disk saves the wait for a disk")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -204,7 +228,8 @@ def main() -> None:
     for sampler in options.sampler:
         for n_workers in options.workers:
             for n_ready in options.ready:
-                print(json.dumps(measure(sampler, n_workers, n_ready, options.limit)), flush=True)
+                case = measure(sampler, n_workers, n_ready, options.limit, options.folder)
+                print(json.dumps(case), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from search_problems import Outcome, Problem
 from search_propulate import PropulateAdapter, environment
 from search_rungs import FIDELITIES, Rungs
 from search_runs import Run, Searcher, quartiles
+from spiketune.samplers.stock import takes_option
 from spiketune.space import Float, Int, Space
 
 _SCALES = {"lin": "linear", "log": "log", "rlog": "reverse-log"}
@@ -102,6 +103,8 @@ class Adapter:
         seed: int,
         fidelity: str | None,
     ) -> None:
+        if fidelity and takes_option(sampler, "resource"):  # as a study tells it
+            options = {"resource": "epochs", **options}
         self._bench, self._setting = bench, setting
         self._searcher = Searcher(setting.problem(space_of(bench)), sampler, options, seed)
         self._rungs = Rungs(*FIDELITIES[fidelity]) if fidelity else None

@@ -130,5 +130,7 @@ def search(problem: Problem, sampler: str, options: Mapping[str, Any], seed: int
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     """Median, first and third quartile; NaN counts as worst."""
     filled = np.nan_to_num(np.array(values, dtype=float), nan=np.inf)
-    low, middle, high = np.quantile(filled, [0.25, 0.5, 0.75], method="nearest")
+    with np.errstate(invalid="ignore"):  # between two that have nothing: nothing
+        between = np.quantile(filled, [0.25, 0.5, 0.75])
+    low, middle, high = np.nan_to_num(between, nan=np.inf, posinf=np.inf)
     return float(middle), float(low), float(high)

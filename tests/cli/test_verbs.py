@@ -221,3 +221,10 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(cli, tmp_path):
     status, _, err = cli("train", "one.yaml", "--set", f"trial.training.epochs={reached + 2}")
     assert status == 0
     assert err.count("epoch ") == 2  # those that were done are not repeated
+
+
+def test_the_package_runs_as_a_module():
+    told = subprocess.run(
+        [sys.executable, "-m", "spiketune", "--version"], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.startswith("spiketune ")

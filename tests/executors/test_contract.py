@@ -11,6 +11,7 @@ from spiketune.clock import VirtualClock
 from spiketune.config.executor import Executor as ExecutorConfig
 from spiketune.executors.base import Executor
 from spiketune.executors.inline import InlineExecutor
+from spiketune.executors.lease import read_end, read_lease
 from spiketune.executors.local import LocalExecutor
 from spiketune.executors.lsf import Lsf
 from spiketune.executors.ranks import ranks
@@ -92,7 +93,8 @@ EXECUTORS: dict[str, Callable[[], Executor]] = {
     "mpi": _mpi,
     "dask": _dask,
 }
-# An attempt that dies does not take the asker with it.
+# An attempt that dies does not take the asker with it. `inline` has only the asker's process: it
+# cannot be ended from outside, and runs one attempt after another.
 SUPERVISED = ("local", "simulated", "slurm", "lsf", "mpi", "dask")
 
 
@@ -171,6 +173,17 @@ def test_a_trial_that_hangs_past_its_limit_is_ended(supervised, tmp_path, monkey
     assert end.kind == "timeout"
 
 
+def test_a_trial_that_leaves_when_its_time_is_over_is_a_timeout(supervised, tmp_path):
+    """It would be tried again as a preempted one, and take its whole time again."""
+    if isinstance(supervised, SimulatedExecutor):
+        pytest.skip("it has no time limits")
+    supervised.submit(job(tmp_path, 0, "waits_for_stop", time_limit_s=0.5))
+    (end,) = ends(collect(supervised, 1))
+    assert isinstance(end, Failure)
+    assert end.kind == "timeout"
+    assert read_end(tmp_path / "00000/attempt-1").kind == "timeout"
+
+
 def test_a_cancelled_trial_leaves_as_preempted(supervised, tmp_path):
     supervised.submit(job(tmp_path, 0, "waits_for_stop"))
     if not isinstance(supervised, SimulatedExecutor):
@@ -181,12 +194,22 @@ def test_a_cancelled_trial_leaves_as_preempted(supervised, tmp_path):
     assert end.kind == "preempted"
 
 
-def test_a_trial_cancelled_at_once_still_ends(supervised, tmp_path):
+@pytest.mark.parametrize(("kill", "kind"), [(False, "preempted"), (True, "worker_lost")])
+def test_a_trial_cancelled_before_it_began_still_ends(supervised, tmp_path, kill, kind):
     supervised.submit(job(tmp_path, 0, "waits_for_stop"))
-    supervised.cancel(0, kill=True)
+    supervised.cancel(0, kill=kill)
     (end,) = ends(collect(supervised, 1))
     assert isinstance(end, Failure)
-    assert end.kind == "worker_lost"
+    assert end.kind == kind
+    assert supervised.free_slots == supervised.n_workers
+
+
+def test_an_inline_trial_that_waits_leaves_when_it_is_cancelled(tmp_path):
+    executor = InlineExecutor(execute)
+    executor.submit(job(tmp_path, 0, "waits_for_stop"))
+    executor.cancel(0)
+    (end,) = ends(executor.events(0.0))
+    assert (end.kind, executor.free_slots) == ("preempted", 1)
 
 
 def test_cancelling_a_trial_that_does_not_run_is_passed_over(executor):
@@ -195,10 +218,52 @@ def test_cancelling_a_trial_that_does_not_run_is_passed_over(executor):
     assert list(executor.events(0.01)) == []
 
 
-def test_closing_ends_work_in_flight_and_can_be_repeated(executor, tmp_path):
+def test_a_result_that_arrives_twice_is_told_once(supervised, tmp_path):
+    if isinstance(supervised, SimulatedExecutor):
+        pytest.skip("it plays what it is given, also twice: the study loop is tested with that")
+    supervised.submit(job(tmp_path, 0, "ends_twice"))
+    messages = collect(supervised, 1)
+    supervised.submit(job(tmp_path, 1, "slow_if_large", x=0.9, slow_s=2.0))
+    messages += collect(supervised, 1)
+    assert [end.number for end in ends(messages)] == [0, 1]
+    assert all(isinstance(end, Result) for end in ends(messages))
+
+
+def test_closing_forgets_what_has_not_begun_and_can_be_repeated(executor, tmp_path):
     executor.submit(job(tmp_path, 0, "number"))
     executor.close()
     executor.close()
+    if not isinstance(executor, InlineExecutor | SimulatedExecutor):
+        return  # they hold processes or connections, which are gone
+    assert executor.free_slots == executor.n_workers
+    assert list(executor.events(0.01)) == []
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_closing_ends_the_process_of_a_trial(supervised, tmp_path, asked_before):
+    """A trial that ignores the request to leave is ended if it was asked before the end."""
+    if isinstance(supervised, SimulatedExecutor):
+        pytest.skip("it has no processes")
+    supervised.submit(job(tmp_path, 0, "hangs" if asked_before else "waits_for_stop"))
+    pid = pid_of(supervised, tmp_path / "00000/attempt-1")
+    assert alive(pid)
+    if asked_before:
+        supervised.cancel(0)
+        assert ends(supervised.events(0.5)) == []
+    supervised.close()
+    deadline_s = time.monotonic() + 20.0
+    while alive(pid) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert not alive(pid)
+
+
+def pid_of(executor, folder: Path, limit_s: float = 30.0) -> int:
+    """Process of the attempt in a folder, once it is at work."""
+    deadline_s = time.monotonic() + limit_s
+    while (lease := read_lease(folder)) is None:
+        assert time.monotonic() < deadline_s, "the attempt did not begin"
+        assert ends(executor.events(0.1)) == []
+    return lease.pid
 
 
 def alive(pid: int) -> bool:

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from spiketune.config.executor import Executor as ExecutorConfig
 from spiketune.errors import InputError
-from spiketune.executors.lease import claim, write_result
+from spiketune.executors.lease import claim, read_end, write_result
 from spiketune.executors.registry import make_executor
 from spiketune.messages import Failure, Report, Result, to_json
 from tests.executors.clusters import shared_cluster
@@ -121,6 +121,25 @@ def test_a_claim_whose_worker_is_gone_is_a_lost_worker(tmp_path):
     os.utime(folder / dask_attempt.SUPERVISOR, (0, 0))
     end = dask_attempt.end_of_another(attempt, settle_s=0.0)
     assert (end.kind, end.message) == ("worker_lost", "the Dask worker on another-host went away")
+
+
+def test_what_became_of_a_killed_child_is_in_its_folder_should_dask_lose_it(tmp_path):
+    executor = DaskExecutor(ExistingWorkers(shared_cluster()), base_folder=TESTS)
+    executor.submit(job(tmp_path, 0, "killed"))
+    (end,) = ends(collect(executor, 1))
+    executor.close()
+    assert end.kind == "worker_lost"
+    assert read_end(tmp_path / "00000/attempt-1") == end
+
+
+def test_an_attempt_that_its_asker_took_back_keeps_no_worker_waiting(tmp_path):
+    attempt = job(tmp_path)
+    folder = Path(attempt.folder)
+    folder.mkdir(parents=True)
+    claim(folder, "", dask_attempt.SUPERVISOR)  # as an asker does, which lives on
+    text = dask_attempt.run(to_json(attempt), "", 1.0)
+    assert '"preempted"' in text
+    assert "taken back before it began" in text
 
 
 def test_a_worker_that_does_not_see_the_studys_folder_says_so(tmp_path):

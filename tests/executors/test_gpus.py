@@ -172,10 +172,17 @@ def test_a_study_waits_while_others_take_every_gpu(tmp_path):
     assert storage.trials()[0].value == 0.0
 
 
-def test_trials_on_the_cpu_get_no_gpu(monkeypatch):
-    monkeypatch.setattr("spiketune.executors.registry.gpu_pool", lambda *given: pytest.fail(given))
-    config = ExecutorConfig(workers=1)
-    make_executor(config, {"device": "cpu", "function": "targets:number"}, TESTS).close()
+@pytest.mark.parametrize(("device", "seen"), [("cpu", -1.0), ("auto", 7.0)])
+def test_trials_on_the_cpu_get_no_gpu(tmp_path, monkeypatch, device, seen):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    there = pool(Driver(), Time(), gpus=(7,))
+    monkeypatch.setattr("spiketune.executors.registry.gpu_pool", lambda *given: there)
+    section = {"device": device, "function": "targets:sees_gpus"}
+    executor = make_executor(ExecutorConfig(workers=1), section, TESTS)
+    executor.submit(job(tmp_path, 0, "sees_gpus"))
+    (end,) = ends(collect(executor, 1))
+    executor.close()
+    assert end.metrics["loss"] == seen
 
 
 def test_reports_still_come_from_children_with_gpus(tmp_path):

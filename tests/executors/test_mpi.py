@@ -28,7 +28,8 @@ if ranks()[1] > 0:
     sys.exit(0)
 import pytest
 status = pytest.main(
-    ["-q", "--color=no", "-p", "no:cacheprovider", "-k", "mpi", "tests/executors/test_contract.py"]
+    ["-q", "--color=no", "-p", "no:cacheprovider", "-k", "mpi"]
+    + ["tests/executors/test_contract.py", "tests/executors/test_programs.py"]
 )
 release()
 sys.exit(status)
@@ -98,6 +99,15 @@ def test_launchers_tell_their_ranks():
 @pytest.mark.skipif(ranks()[0] > 1, reason="this is an MPI job")
 def test_a_single_rank_is_refused_with_the_remedy():
     with pytest.raises(InputError, match=r"at least two ranks.*mpirun -n 4 spiketune run FILE"):
+        make_executor(ExecutorConfig(name="mpi"), {"function": "targets:number"}, TESTS)
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    for name in [n for n in sys.modules if n.startswith("spiketune.executors.mpi")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    monkeypatch.setattr("spiketune.executors.registry.ranks", lambda: (3, 0, 3))
+    with pytest.raises(InputError, match=r"an extra .*pip install 'spiketune\[mpi\]'"):
         make_executor(ExecutorConfig(name="mpi"), {"function": "targets:number"}, TESTS)
 
 

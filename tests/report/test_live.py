@@ -33,7 +33,8 @@ def progress(event=None, **changes):
         "n_workers": 2,
         "elapsed_s": 3725.0,
         "time_budget_s": None,
-        "busy_s": 1.0,
+        "now_s": 0.0,
+        "ended_busy_s": 1.0,
         "event": event,
     }
     return Progress(**{**fields, **changes})

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from spiketune.errors import ConfigError, InputError
 from spiketune.samplers.grid import GridExhaustedError
 from spiketune.samplers.stock import SAMPLERS, check_sampler
-from spiketune.space import Space
+from spiketune.space import Choice, Float, Int, Space
 from tests.samplers.studies import SPACES, MemoryStudy, smooth
 
 GRIDS = ("grid", "random-from-grid")  # they need finite ranges
@@ -148,3 +148,30 @@ def test_two_objectives_are_taken_or_refused_beforehand(name: str) -> None:
     asked = study.run(6, lambda v: [v["x"], v["n"]] if v["n"] < 8 else None)
     for values in asked:
         space.check(values)
+
+
+FINE = Space(
+    {
+        "a": Int(1, 100),
+        "k": Choice(["u", "v"]),
+        "x": Float(0.0, 1.0, step=0.01),
+        "z": Float(0.0, 1.0, step=0.5, when="k == 'u'"),
+    },
+    ["a < 100 or k == 'u'"],
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "n"), [("grid", 5_000), ("random-from-grid", 5_000), ("random", 10_000)]
+)
+def test_ten_thousand_asks_of_grids_and_of_chance_hold_no_invalid_value(name: str, n: int) -> None:
+    study = MemoryStudy(FINE, name)
+    seen = set()
+    for _ in range(n):
+        proposal, accepted = study.asker.ask()
+        trial = study.add(proposal, rejected=not accepted)
+        if accepted:
+            FINE.check(proposal.values)
+            study.tell(trial, mixed(proposal.values))
+            seen.add(tuple(proposal.values.items()))
+    assert len(seen) == n or name == "random"

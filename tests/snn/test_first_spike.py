@@ -1,57 +1,16 @@
 """Networks of first spike times: delays, layers, and what reaches them."""
 
 import math
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from spiketune.config.first_spike import FirstSpike, InputNoise, InputTimes, SpikeDelay
-from spiketune.snn.first_spike import (
-    FirstSpikeNetwork,
-    first_spikes,
-    input_times,
-    noisy_input,
-)
+from spiketune.config.first_spike import InputNoise, InputTimes, SpikeDelay
+from spiketune.snn.first_spike import first_spikes, input_times, noisy_input
 from spiketune.snn.networks import n_parameters
 from spiketune.snn.spike_delays import SpikeDelays
 
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def network(*delays: dict[str, Any] | None, seed: int = 0, **rest: Any) -> FirstSpikeNetwork:
-    first = {key: rest.pop(key) for key in ("multiplex", "biases") if key in rest}
-    layers = [
-        {"neurons": 5, "weights_mean": 1.5, **first, **({"delay": delays[0]} if delays[0] else {})},
-        {"neurons": "classes", "weights_mean": 0.8, **({"delay": delays[1]} if delays[1] else {})},
-    ]
-    config = FirstSpike.model_validate({"kind": "first_spike", "layers": layers, **rest})
-    return FirstSpikeNetwork(config, 4, 3, seed)
-
-
-def times(n: int = 7) -> Tensor:
-    return torch.rand(n, 4, generator=generator(), dtype=torch.float64) * 2
-
-
-@pytest.mark.parametrize("ratio", [1, 2])
-@pytest.mark.parametrize("kind", [None, "axonal", "dendritic", "synaptic"])
-def test_gradients_of_weights_delays_and_inputs_are_exact(kind: str | None, ratio: int) -> None:
-    delay = None if kind is None else {"kind": kind}
-    built = network(delay, delay, tau_ratio=ratio, largest_dw=None)
-    given = times().requires_grad_()
-
-    def output(given: Tensor, *parameters: Tensor) -> Tensor:
-        names = [name for name, _ in built.named_parameters()]
-        found = torch.func.functional_call(built, dict(zip(names, parameters, strict=True)), given)
-        last: Tensor = found[-1]
-        return torch.where(last.isfinite(), last, torch.zeros_like(last))
-
-    assert output(given, *built.parameters()).count_nonzero() > 10
-    parameters = [p.detach().clone().requires_grad_() for p in built.parameters()]
-    assert torch.autograd.gradcheck(output, (given, *parameters), eps=1e-6, atol=1e-6)
+from .first_spike_networks import generator, network, times
 
 
 def test_delays_of_every_kind_are_delays_of_single_synapses() -> None:
@@ -127,24 +86,6 @@ def test_multiplexed_inputs_and_biases_have_weights_of_their_own() -> None:
     torch.testing.assert_close(layer(times()), first_spikes(by_hand, layer.weight))
 
 
-@pytest.mark.parametrize("kind", ["axonal", "dendritic", "synaptic"])
-def test_gradients_pass_through_sharing_biases_and_multiplexing(kind: str) -> None:
-    shared = {} if kind == "dendritic" else {"share_inputs": 2}
-    shared |= {} if kind == "axonal" else {"share_neurons": 5}
-    built = network({"kind": kind, **shared}, None, multiplex=2, biases=[0.3, 0.8], largest_dw=None)
-    given = times().requires_grad_()
-
-    def output(given: Tensor, *parameters: Tensor) -> Tensor:
-        names = [name for name, _ in built.named_parameters()]
-        found = torch.func.functional_call(built, dict(zip(names, parameters, strict=True)), given)
-        last: Tensor = found[-1]
-        return torch.where(last.isfinite(), last, torch.zeros_like(last))
-
-    assert output(given, *built.parameters()).count_nonzero() > 10
-    parameters = [p.detach().clone().requires_grad_() for p in built.parameters()]
-    assert torch.autograd.gradcheck(output, (given, *parameters), eps=1e-6, atol=1e-6)
-
-
 def test_noise_is_drawn_by_the_generator_and_fixed_patterns_by_the_seed() -> None:
     noise = {"fixed_std": 0.1, "sample_std": 0.1}
     built = network({"kind": "synaptic", "jitter": 0.1}, None, threshold_noise=noise)
@@ -173,11 +114,11 @@ def test_input_noise_mirrors_what_would_come_before_the_start() -> None:
 
 def test_a_network_integrated_by_euler_comes_close_to_the_exact_one() -> None:
     exact = network({"kind": "synaptic"}, None, tau_ratio=1.7)
-    stepped = network({"kind": "synaptic"}, None, tau_ratio=1.7, euler={"step": 1e-3})
-    both = zip(stepped(times()), exact(times()), strict=True)
-    for ours, theirs in both:
-        torch.testing.assert_close(ours, theirs, rtol=0.0, atol=0.02)
-    stepped(times())[-1].sum().backward()
-    exact(times())[-1].sum().backward()
-    ours, theirs = stepped.layers[0].weight.grad, exact.layers[0].weight.grad
-    assert float((ours - theirs).norm()) < 0.05 * float(theirs.norm())
+    off = []
+    for step in (4e-3, 1e-3):
+        stepped = network({"kind": "synaptic"}, None, tau_ratio=1.7, euler={"step": step})
+        both = zip(stepped(times()), exact(times()), strict=True)
+        apart = [(ours - theirs).detach().abs().flatten() for ours, theirs in both]
+        off.append(float(torch.cat(apart).mean()))
+    assert off[1] < 1e-3
+    assert 3.0 < off[0] / off[1] < 5.5  # of the first order

@@ -37,6 +37,7 @@ from spiketune.messages import Failure, FailureKind, Job, Message, Result, from_
 
 _LOOK_S: Final = 0.1  # between two looks at the folders of attempts at work
 _LOOK_EACH_S: Final = 0.002
+_RESULT_S: Final = 10.0  # for a task's result to come here; the folder has it too
 _FOLLOW_S: Final = 1.0  # between two looks at what workers that died left behind
 
 
@@ -204,7 +205,7 @@ class DaskExecutor(Executor):
         if attempt is None or attempt.job.attempt != job.attempt:
             return []
         if end is None:
-            attempt.future = None  # the cluster forgot the task: its folder tells
+            attempt.future = None  # the cluster cannot tell: its folder does
             return []
         del self._attempts[job.number]
         return [*attempt.reports.read(), end]
@@ -251,12 +252,12 @@ class DaskExecutor(Executor):
 
 
 def _end(job: Job, future: Future) -> Message | None:
-    """How a task ended, in a thread of the client; None if the cluster forgot it."""
+    """How a task ended, in a thread of the client; None if the cluster cannot tell any more."""
     try:
         if future.status == "finished" and (end := read_end(Path(job.folder))) is not None:
             return end  # a look into the folder is quicker than a way through the cluster
-        return cast(Message, from_json(future.result()))
-    except CancelledError:
+        return cast(Message, from_json(future.result(timeout=_RESULT_S)))
+    except (CancelledError, TimeoutError):
         return None
     except Exception as error:
         words = f"the Dask worker failed: {type(error).__name__}: {error}"

@@ -14,7 +14,14 @@ from typing import Final, cast, final
 from distributed import Worker, WorkerPlugin, get_worker
 from distributed.core import Status
 
-from spiketune.executors.lease import RENEW_S, claim, read_end, read_lease, renew
+from spiketune.executors.lease import (
+    RENEW_S,
+    claim,
+    read_end,
+    read_lease,
+    renew,
+    write_result,
+)
 from spiketune.executors.local import LocalExecutor
 from spiketune.executors.scheduled import Watch
 from spiketune.executors.supervision import supervise
@@ -55,16 +62,24 @@ def run(text: str, plugin: str, grace_s: float) -> str:
     leaving = _Leaving(folder, worker, grace_s)
     servers = cast(ForkServers, worker.plugins[plugin])
     with servers.at_work():
-        return to_json(supervise(job, servers.of_this_thread(), leaving.reason))
+        end = supervise(job, servers.of_this_thread(), leaving.reason)
+    if read_end(folder) is None:  # its child died: the asker finds in the folder what Dask loses
+        write_result(folder, end)
+    return to_json(end)
 
 
 def end_of_another(job: Job, settle_s: float = SETTLE_S) -> Result | Failure:
-    """Wait for the end of an attempt that another worker claimed; a worker that is gone lost it."""
+    """Wait for the end of an attempt that another worker claimed; a worker that is gone lost it.
+
+    An asker that takes an attempt back before it begins claims it as well: nobody runs that one.
+    """
     folder = Path(job.folder)
     gone_since_s: float | None = None
     while (end := read_end(folder)) is None:
         lease = read_lease(folder, SUPERVISOR)
         now_s = time.monotonic()
+        if lease is not None and not lease.job:
+            return Failure(job.number, job.attempt, "preempted", "taken back before it began")
         if lease is not None and lease.alive():
             gone_since_s = None
         elif gone_since_s is None:
@@ -159,5 +174,5 @@ class ForkServers(WorkerPlugin):  # type: ignore[misc]
         deadline_s = time.monotonic() + self._patience_s
         while self._at_work and worker.status not in _AT_WORK and time.monotonic() < deadline_s:
             await asyncio.sleep(_POLL_S)
-        for server in self._servers.values():
+        for server in list(self._servers.values()):
             await asyncio.to_thread(server.close)

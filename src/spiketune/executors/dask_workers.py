@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from abc import ABC, abstractmethod
@@ -17,6 +18,7 @@ CONNECT_S: Final = 10.0
 _FIRST_WORKER_S: Final = 30.0
 _COUNT_EVERY_S: Final = 5.0
 _REPLACE_EVERY_S: Final = 5.0
+CLOSE_S: Final = 30.0
 
 
 class DaskWorkers(ABC):
@@ -92,9 +94,11 @@ class LocalWorkers(DaskWorkers):
         """Nothing to do: the workers are there."""
 
     def close(self) -> None:
-        """End scheduler and workers."""
-        self.client.close()
-        self._cluster.close()
+        """End scheduler and workers, in bounded time: workers die with this process anyway."""
+        with contextlib.suppress(TimeoutError):
+            self.client.close()
+        with contextlib.suppress(TimeoutError):
+            self._cluster.close(timeout=CLOSE_S)
 
 
 @final
@@ -150,4 +154,5 @@ class ExistingWorkers(DaskWorkers):
 
     def close(self) -> None:
         """Leave; the cluster stays as it is."""
-        self.client.close()
+        with contextlib.suppress(TimeoutError):
+            self.client.close()

@@ -22,7 +22,7 @@ from distributed.core import Status
 from spiketune.config.executor import Executor as ExecutorConfig
 from spiketune.config.executor import mebibytes
 from spiketune.errors import InputError
-from spiketune.executors.dask_workers import LOOPBACK, DaskWorkers
+from spiketune.executors.dask_workers import CLOSE_S, LOOPBACK, DaskWorkers
 
 _LOOPBACK_INTERFACE: Final = "lo"
 _BACK_OFF_S: Final = (5.0, 300.0)  # first and longest wait after a refused submission
@@ -106,9 +106,11 @@ class JobWorkers(DaskWorkers):
     def close(self) -> None:
         """Cancel the jobs."""
         self._submissions.closed = True
-        self.client.close()
-        with contextlib.suppress(RuntimeError):  # jobs that were refused to the end
-            self._cluster.close()
+        with contextlib.suppress(TimeoutError):
+            self.client.close()
+        # The first two: jobs that were refused to the end.
+        with contextlib.suppress(asyncio.CancelledError, RuntimeError, TimeoutError):
+            self._cluster.close(timeout=CLOSE_S)
 
 
 @final
@@ -133,7 +135,7 @@ class _Submissions:
         until_s = time.monotonic() + self._pause_s
         while time.monotonic() < until_s:
             if self.closed:
-                raise error
+                raise asyncio.CancelledError  # which nobody prints a traceback of
             await asyncio.sleep(_CLOSED_POLL_S)
 
     def take_refusal(self) -> str | None:

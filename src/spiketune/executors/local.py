@@ -21,8 +21,18 @@ from typing import Any, Final, final
 from spiketune.errors import InputError
 from spiketune.executors.base import Executor
 from spiketune.executors.gpus import GpuPool, environment_of
+from spiketune.executors.lease import write_result
 from spiketune.executors.ranks import without_ranks
-from spiketune.messages import Failure, FailureKind, Job, Message, Report, from_json, to_json
+from spiketune.messages import (
+    Failure,
+    FailureKind,
+    Job,
+    Message,
+    Report,
+    Result,
+    from_json,
+    to_json,
+)
 from spiketune.objectives.oom_kills import oom_kills
 
 KILL_GRACE_S: Final = 5.0  # between SIGTERM and SIGKILL after a time limit
@@ -200,8 +210,17 @@ class LocalExecutor(Executor):
             if isinstance(message, Report):
                 reports.append(message)
             elif not isinstance(message, Job):
-                attempt.end = message
+                attempt.end = self._as_limited(attempt, message)
         return reports
+
+    def _as_limited(self, attempt: _Attempt, end: Result | Failure) -> Result | Failure:
+        """An attempt that left because its time was over did not leave for another."""
+        left = isinstance(end, Failure) and end.kind == "preempted"
+        if not (left and attempt.timed_out):
+            return end
+        timeout = self._timeout(attempt)
+        write_result(Path(attempt.job.folder), timeout)
+        return timeout
 
     def _read_server(self) -> None:
         try:
@@ -257,8 +276,7 @@ class LocalExecutor(Executor):
 
     def _post_mortem(self, attempt: _Attempt, status: int) -> Failure:
         if attempt.timed_out:
-            limit_s = attempt.job.time_limit_s or 0.0
-            return self._failure(attempt, "timeout", f"took longer than {limit_s:g} s")
+            return self._timeout(attempt)
         if not os.WIFSIGNALED(status):
             code = os.waitstatus_to_exitcode(status)
             return self._failure(attempt, "crash", f"the worker exited with status {code}")
@@ -269,6 +287,10 @@ class LocalExecutor(Executor):
             return self._failure(attempt, "oom", "killed by the kernel: out of memory")
         kind: FailureKind = "worker_lost" if number in _FROM_OUTSIDE else "crash"
         return self._failure(attempt, kind, f"the worker died by {name}")
+
+    def _timeout(self, attempt: _Attempt) -> Failure:
+        limit_s = attempt.job.time_limit_s or 0.0
+        return self._failure(attempt, "timeout", f"took longer than {limit_s:g} s")
 
     def _failure(self, attempt: _Attempt, kind: FailureKind, message: str) -> Failure:
         cost_s = time.monotonic() - attempt.started_s

@@ -11,11 +11,13 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
+from optuna.search_space import IntersectionSearchSpace
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from spiketune.errors import ConfigError
 from spiketune.logs import quiet_optuna
+from spiketune.samplers.common_space import CommonSpace
 from spiketune.samplers.stock import build, get_stock
 from spiketune.samplers.view import SamplerView
 from spiketune.seeding import child_seed
@@ -100,12 +102,11 @@ class Asker:
         self._stock = get_stock(sampler)
         self._seen = {name: sampler_distribution(p) for name, p in space.items()}
         self._kept = {name: stored_distribution(p) for name, p in space.items()}
-        self._view = SamplerView(
-            storage, study_id, space, blind=self._stock.blind, plain=self._stock.kept
-        )
+        plain = self._stock.kept or not self._stock.learns
+        self._view = SamplerView(storage, study_id, space, blind=self._stock.blind, plain=plain)
         self.spent: float | None = None
         self._kept_sampler: BaseSampler | None = None
-        self._common_space: Any = None
+        self._common_space: CommonSpace | None = None
         self._study = optuna.load_study(study_name=study_name, storage=self._view)
 
     def ask(self, fixed: Mapping[str, Any] | None = None) -> tuple[Proposal, bool]:
@@ -147,20 +148,20 @@ class Asker:
 
     def _sampler(self, number: int, draw: int) -> BaseSampler:
         own_seed = child_seed(self._seed, "ask", number, draw)
-        if self._stock.one_seed:
-            seed = child_seed(self._seed, "sampler")
-            return build(self._name, self._options, seed, self._space, independent_seed=own_seed)
-        if draw >= MODEL_DRAWS:
+        one_seed = self._stock.one_seed
+        if draw >= MODEL_DRAWS and not one_seed:
             return build("random", {}, own_seed, self._space)
+        seed = child_seed(self._seed, "sampler") if one_seed else own_seed
         if self._stock.kept:
-            kept = self._kept_sampler or build(self._name, self._options, own_seed, self._space)
+            kept = self._kept_sampler or build(self._name, self._options, seed, self._space)
             cast("Prepared", kept).prepare(own_seed, self.spent)
             self._kept_sampler = kept
             return kept
-        sampler = build(self._name, self._options, own_seed, self._space)
-        if (known := getattr(sampler, "_search_space", None)) is not None:
+        apart = own_seed if one_seed else None
+        sampler = build(self._name, self._options, seed, self._space, independent_seed=apart)
+        if isinstance(known := getattr(sampler, "_search_space", None), IntersectionSearchSpace):
             # What all trials have in common is found incrementally, and depends on them alone.
-            self._common_space = self._common_space or known
+            self._common_space = self._common_space or CommonSpace(known._include_pruned)
             sampler._search_space = self._common_space  # type: ignore[attr-defined]
         return sampler
 

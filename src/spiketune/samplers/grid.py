@@ -57,6 +57,10 @@ class GridSampler(BaseSampler):
         self._known: list[dict[str, Any]] = []
         self._seed, self._is_random = seed, order == "random"
         self._shuffled: tuple[Combinations, Shuffle] | None = None
+        self._n_ended, self._last_ended = 0, -1
+
+    def prepare(self, seed: int, spent: float | None) -> None:
+        """Nothing to take up: the order belongs to the study's seed."""
 
     def _point(self, number: int) -> Mapping[str, Any]:
         if self._is_random:
@@ -75,6 +79,17 @@ class GridSampler(BaseSampler):
             raise GridExhaustedError
         return combinations[shuffle[number]]
 
+    def _last(self, study: Study) -> int:
+        """The largest number that a trial has; -1 if none has one.
+
+        Trials that ended no longer change, so those before the first that has not are read once.
+        """
+        trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
+        while self._n_ended < len(trials) and trials[self._n_ended].state.is_finished():
+            self._last_ended = max(self._last_ended, _number(trials[self._n_ended]))
+            self._n_ended += 1
+        return max([self._last_ended, *map(_number, trials[self._n_ended :])])
+
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
@@ -89,10 +104,7 @@ class GridSampler(BaseSampler):
         Raises:
             GridExhaustedError: If there is none left.
         """
-        number = 1 + max(
-            (t.system_attrs.get(GRID_KEY, -1) for t in study.get_trials(deepcopy=False)), default=-1
-        )
-        number = max(number, trial.system_attrs.get(GRID_KEY, -1) + 1)
+        number = 1 + max(self._last(study), trial.system_attrs.get(GRID_KEY, -1))
         point = self._point(number)
         study._storage.set_trial_system_attr(trial._trial_id, GRID_KEY, number)
         return {
@@ -109,3 +121,7 @@ class GridSampler(BaseSampler):
     ) -> Any:
         """Never needed: a combination holds every active parameter."""
         raise RuntimeError(f"'{param_name}' is not part of the grid")
+
+
+def _number(trial: FrozenTrial) -> int:
+    return int(trial.system_attrs.get(GRID_KEY, -1))

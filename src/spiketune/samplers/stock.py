@@ -29,6 +29,7 @@ class Stock:
     Attributes:
         make: Its class.
         blind: Whether it ignores constraints.
+        learns: Whether it looks at results at all; one that does not sees them as they are.
         several: Whether it takes more than one objective.
         one_seed: Whether its seed belongs to the study, not to the single ask (sequences).
         kept: Whether one sampler serves all asks (see `asker.Prepared`): it caches what it could
@@ -38,6 +39,7 @@ class Stock:
 
     make: Callable[..., BaseSampler]
     blind: bool = False
+    learns: bool = True
     several: bool = True
     one_seed: bool = False
     kept: bool = False
@@ -46,7 +48,7 @@ class Stock:
 
 SAMPLERS: Final[Mapping[str, Stock]] = {
     "tpe": Stock(optuna.samplers.TPESampler, defaults={"multivariate": True}),
-    "random": Stock(optuna.samplers.RandomSampler, blind=True),
+    "random": Stock(optuna.samplers.RandomSampler, learns=False),
     "gp": Stock(optuna.samplers.GPSampler),
     "nsga2": Stock(optuna.samplers.NSGAIISampler),
     "nsga3": Stock(optuna.samplers.NSGAIIISampler),
@@ -58,7 +60,7 @@ SAMPLERS: Final[Mapping[str, Stock]] = {
     ),
     "qmc": Stock(
         optuna.samplers.QMCSampler,
-        blind=True,
+        learns=False,
         one_seed=True,
         defaults={"warn_independent_sampling": False, "scramble": True},
     ),
@@ -66,8 +68,8 @@ SAMPLERS: Final[Mapping[str, Stock]] = {
     "scbo": Stock(CascboSampler, kept=True, defaults={"cost_aware": False}),
     "turbo": Stock(CascboSampler, kept=True, defaults={"cost_aware": False, "constraints": False}),
     "islands": Stock(IslandsSampler, kept=True),
-    "grid": Stock(GridSampler, blind=True, one_seed=True),
-    "random-from-grid": Stock(GridSampler, blind=True, one_seed=True, defaults={"order": "random"}),
+    "grid": Stock(GridSampler, one_seed=True, kept=True),
+    "random-from-grid": Stock(GridSampler, one_seed=True, kept=True, defaults={"order": "random"}),
 }
 
 
@@ -80,6 +82,11 @@ def get_stock(name: str) -> Stock:
     if name not in SAMPLERS:
         raise UnknownNameError("sampler", name, {*SAMPLERS, "auto"})
     return SAMPLERS[name]
+
+
+def takes_option(name: str, option: str) -> bool:
+    """Whether a sampler has an option of that name."""
+    return option in inspect.signature(get_stock(name).make).parameters
 
 
 def check_sampler(name: str, options: Mapping[str, Any], n_objectives: int, space: Space) -> None:

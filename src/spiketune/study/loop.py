@@ -330,8 +330,6 @@ class StudyLoop:
 
     def _tell_listener(self, message: Message | None) -> None:
         budget = self._jobs.study.budget
-        now_s = self._clock.now_s()
-        at_work = sum(now_s - running.started_s for running in self._running.values())
         self._listen(
             Progress(
                 n_done=self._spending.n_done,
@@ -341,7 +339,8 @@ class StudyLoop:
                 n_workers=self._executor.n_workers,
                 elapsed_s=self._spending.elapsed_s,
                 time_budget_s=budget.time,
-                busy_s=self._busy_s + at_work,
+                now_s=self._clock.now_s(),
+                ended_busy_s=self._busy_s,
                 event=in_words(message, tuple(self._jobs.study.objectives)),
             )
         )

@@ -11,7 +11,20 @@ from spiketune.study.at_work import Running
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a display shows of a study at work."""
+    """What a display shows of a study at work.
+
+    Attributes:
+        n_done: Trials that completed.
+        n_failed: Trials that failed.
+        n_target: Trials of the budget.
+        running: Attempts at work.
+        n_workers: Attempts that can run at once.
+        now_s: Moment of this view, seconds since 1970.
+        elapsed_s: Time that the study has taken, earlier sessions included.
+        time_budget_s: Time of the budget.
+        ended_busy_s: Time that the attempts of this session took which have ended, in seconds.
+        event: What happened, in a line.
+    """
 
     n_done: int
     n_failed: int
@@ -20,8 +33,14 @@ class Progress:
     n_workers: int
     elapsed_s: float
     time_budget_s: float | None
-    busy_s: float
+    now_s: float
+    ended_busy_s: float
     event: str | None = None
+
+    @property
+    def busy_s(self) -> float:
+        """Time that all attempts of this session took so far, in seconds."""
+        return self.ended_busy_s + sum(self.now_s - running.started_s for running in self.running)
 
 
 def in_words(message: Message | None, objectives: Sequence[str]) -> str | None:

@@ -5,25 +5,29 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from optuna.storages import BaseStorage
 
 from spiketune.clock import SystemClock
+from spiketune.config.inline import parameter_name, range_kind
 from spiketune.config.loading import Configuration
 from spiketune.config.study import Study
-from spiketune.errors import ConfigError
+from spiketune.errors import ConfigError, SpiketuneError
 from spiketune.executors.registry import make_executor, n_threads
 from spiketune.samplers.asker import Asker
 from spiketune.samplers.auto import settled
+from spiketune.samplers.stock import takes_option
 from spiketune.study.fitting import fits_of
 from spiketune.study.folder import StudyFolder
 from spiketune.study.jobs import JobMaker
 from spiketune.study.journal import StudyLock
 from spiketune.study.loop import Reason, StudyLoop
 from spiketune.study.progress import Progress
+from spiketune.study.rungs import leaf, resource_of
 from spiketune.study.sampler_changes import change_in_words
 from spiketune.study.storage import StudyStorage
 from spiketune.study.table import ResultsTable
@@ -67,10 +71,28 @@ def asker_on(storage: BaseStorage, configuration: Configuration) -> Asker:
         study.name,
         configuration.space,
         sampler=study.sampler.name,
-        options=study.sampler.options,
+        options=sampler_options(study, configuration),
         seed=study.seed,
         fits=fits_of(configuration),
     )
+
+
+def sampler_options(study: Study, configuration: Configuration) -> Mapping[str, Any]:
+    """Options of the sampler, and which parameter is a trial's own maximum of the fidelity.
+
+    The latter where a fidelity rule stops trials, their maximum is searched, the sampler wants to
+    know, and the file does not say.
+    """
+    sampler, fidelity = study.sampler, study.fidelity
+    if fidelity is None or not takes_option(sampler.name, "resource"):
+        return sampler.options
+    path = resource_of(fidelity, configuration.trial)
+    searched = leaf(configuration.trial, path) if path else None
+    if not isinstance(searched, Mapping) or range_kind(searched, str(path)) is None:
+        return sampler.options
+    name = parameter_name(searched, f"trial.{path}")
+    known = {"resource": name} if name in configuration.space else {}
+    return known | dict(sampler.options)
 
 
 def run_session(
@@ -106,12 +128,29 @@ def run_session(
         if configuration.kind == "command":
             listen = ResultsTable(folder.path / "results.csv", configuration, storage).after(listen)
         loop = StudyLoop(storage, asker, executor, jobs, SystemClock(), listen)
-        with signals_to(loop.request_stop):
+        with signals_to(loop.request_stop), _telling_what_cannot_be_written(folder):
             reason = loop.run()
         storage.close()
         return reason, loop.first_failure
     finally:
         lock.release()
+
+
+@contextmanager
+def _telling_what_cannot_be_written(folder: StudyFolder) -> Iterator[None]:
+    """A full disk or a folder that is closed to us ends the session, and not the study.
+
+    Raises:
+        SpiketuneError: Naming file and remedy.
+    """
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or folder.path
+        raise SpiketuneError(
+            f"{place}: {error.strerror or error}; what came before is safe, "
+            f"`spiketune resume {folder.path}` goes on once this is mended"
+        ) from error
 
 
 @contextmanager

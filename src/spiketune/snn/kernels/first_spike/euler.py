@@ -1,8 +1,8 @@
 """First spike times by Euler's method, for comparison with those in closed form.
 
 Membrane and synaptic current take steps of equal length; a neuron spikes at the end of the step
-that takes its membrane to the threshold. What is returned is what `kernels.first_spike.backward`
-needs for the exact gradient at that time. Letters and units as there.
+that takes its membrane to the threshold. What is returned is what
+`backward` needs for the exact gradient at that time. Letters and units as there.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from spiketune.snn.kernels.cpu import compiled
-from spiketune.snn.kernels.first_spike import EQUAL, SLOPE, UNTIL, Floats, Spikes, earliest
-from spiketune.snn.kernels.sorting import sort_indices
+from spiketune.snn.kernels.first_spike.arrivals import earliest
+from spiketune.snn.kernels.first_spike.sorting import sort_indices
+from spiketune.snn.kernels.first_spike.spikes import EQUAL, SLOPE, UNTIL, Floats, Spikes
 
 _SIGNATURE: Final = [
     "void(float64[:,::1], float64[:,::1], float64[:,:,::1], float64[:,::1], float64, float64,"
@@ -52,7 +53,8 @@ def _forward(
                 low = earliest(own)
                 arrivals[:] = arrivals + (own - low)
                 start = first + low
-            sort_indices(arrivals, order, spare)
+            order[:] = np.arange(n)
+            sort_indices(arrivals, order, n, spare)
             membrane, current, k = 0.0, 0.0, 0
             for q in range(n_steps):
                 now = q * step

@@ -11,22 +11,23 @@ _RUN: Final = 24
 
 
 @compiled(None)
-def sort_indices(keys: Any, order: Any, spare: Any) -> None:
-    """Fill `order` with the indices of `keys` from the smallest on; equal ones keep their order.
+def sort_indices(keys: Any, order: Any, n: int, spare: Any) -> None:
+    """Sort the first `n` indices in `order` from the smallest key on; equal ones stay in order.
 
     Args:
-        keys: (n,).
-        order: Filled, (n,).
-        spare: Overwritten, (n,).
+        keys: Of all indices.
+        order: Indices, sorted in place.
+        n: How many of them.
+        spare: Overwritten, as long as `order`.
     """
-    n = len(keys)
     for first in range(0, n, _RUN):
         for i in range(first, min(first + _RUN, n)):
-            key, k = keys[i], i
+            own, k = order[i], i
+            key = keys[own]
             while k > first and keys[order[k - 1]] > key:
                 order[k] = order[k - 1]
                 k -= 1
-            order[k] = i
+            order[k] = own
     width = _RUN
     while width < n:
         for first in range(0, n, 2 * width):
