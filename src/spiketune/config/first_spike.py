@@ -256,3 +256,20 @@ class FirstSpike(Section):
 def layer_name(layer: SpikeLayer, index: int) -> str:
     """What a layer is called: its name, or its index."""
     return str(index) if layer.name is None else layer.name
+
+
+def is_noisy(config: FirstSpike) -> bool:
+    """Whether what the network does is drawn, its inputs apart."""
+    noise = config.threshold_noise
+    jitters = [layer.jitter for layer in config.layers]
+    jitters += [layer.delay.jitter for layer in config.layers if layer.delay is not None]
+    return bool(noise.batch_std or noise.sample_std or any(jitters))
+
+
+def is_plain(config: FirstSpike) -> bool:
+    """Whether the network has neither noise nor anything else that needs automatic
+    differentiation; plain ones are trained with less work, and several at once."""
+    if config.euler is not None or config.weights.rounding is not None or is_noisy(config):
+        return False
+    simple = all(x.trainable and x.multiplex == 1 and not x.biases for x in config.layers)
+    return simple and config.loss.delay_l2 == 0.0

@@ -22,7 +22,8 @@ from spiketune.objectives.inspection import inspect_network, inspect_samples
 from spiketune.objectives.probing import audited, silent_at_once
 from spiketune.objectives.trial import Preempted, Trial
 from spiketune.snn.kernels import events as _compiled_before_the_fork  # noqa: F401
-from spiketune.training.kinds import build_trainer, evaluate_trained
+from spiketune.training.epochs import Outcome
+from spiketune.training.kinds import AnyTrainer, build_trainer, evaluate_trained
 from spiketune.training.memory import keep_freed_memory
 from spiketune.training.progress import Metrics
 from spiketune.training.saved import save_network
@@ -67,7 +68,7 @@ def train(trial: Trial) -> Mapping[str, float]:
         names = dict.fromkeys((*REPORTED, *(name for name in trial.needed if name in metrics)))
         trial.report(epoch, **{name: metrics[name] for name in names}, **audited(trial))
 
-    with _memory_errors_named():
+    with memory_errors_named():
         trainer = build_trainer(
             config,
             splits,
@@ -137,13 +138,28 @@ def train_and_test(
     check_permit(permit)
     config = checked_section(section)
     keep_freed_memory()
-    with _memory_errors_named():
+    with memory_errors_named():
         trainer = build_trainer(
             config, load(config.dataset), seed=seed, study_seed=study_seed, on_epoch=on_epoch
         )
         outcome = trainer.run()
-        test = load_test(config.dataset, permit)
-        found = evaluate_trained(trainer, test, config, study_seed=study_seed, split="test")
+        return measured_on_test(
+            trainer, outcome, config, study_seed=study_seed, permit=permit, folder=folder
+        )
+
+
+def measured_on_test(
+    trainer: AnyTrainer,
+    outcome: Outcome,
+    config: TrainingTrial,
+    *,
+    study_seed: int,
+    permit: TestPermit,
+    folder: Path,
+) -> tuple[Mapping[str, float], NDArray[np.int64]]:
+    """Measure a trained network on the test split and keep it; see `train_and_test`."""
+    test = load_test(config.dataset, permit)
+    found = evaluate_trained(trainer, test, config, study_seed=study_seed, split="test")
     metrics = {
         **outcome.metrics,
         "test_accuracy": found.metrics["accuracy"],
@@ -168,7 +184,8 @@ def checked_section(section: Mapping[str, Any]) -> TrainingTrial:
 
 
 @contextmanager
-def _memory_errors_named() -> Iterator[None]:
+def memory_errors_named() -> Iterator[None]:
+    """Tell what torch says of a lack of memory as a failure of kind `oom`."""
     try:
         yield
     except torch.OutOfMemoryError as error:

@@ -22,6 +22,7 @@ from spiketune.config.first_spike import (
     InputNoise,
     InputTimes,
     SpikeLayer,
+    is_noisy,
     layer_name,
 )
 from spiketune.seeding import child_seed
@@ -117,7 +118,7 @@ class FirstSpikeLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.max_missing = config, config.max_missing
-        self._network = network
+        self.network = network
         self._largest_dw = math.inf if network.largest_dw is None else network.largest_dw
         generator = Generator().manual_seed(seed)
         n = n * config.multiplex + len(config.biases)
@@ -139,7 +140,7 @@ class FirstSpikeLayer(nn.Module):
     @property
     def used_weight(self) -> Tensor:
         """The weights as they act: rounded, if the network is; gradients pass as if not."""
-        step = self._network.weights.rounding
+        step = self.network.weights.rounding
         if step is None:
             return self.weight
         return self.weight + (torch.round(self.weight / step) * step - self.weight).detach()
@@ -168,10 +169,10 @@ class FirstSpikeLayer(nn.Module):
             times,
             self.used_weight,
             delays if kind == "synaptic" else None,
-            ratio=self._network.tau_ratio,
+            ratio=self.network.tau_ratio,
             threshold=self._noisy_thresholds(B, generator),
             largest_dw=self._largest_dw,
-            euler=self._network.euler,
+            euler=self.network.euler,
         )
         if delays is not None and kind == "dendritic":
             spikes = spikes + delays.squeeze(1)  # later inputs move the spike as much
@@ -189,12 +190,12 @@ class FirstSpikeLayer(nn.Module):
         """Take delays and weights back to where they may be, after a step of the optimiser."""
         if self.delay is not None:
             self.delay.settle()
-        if (clip := self._network.weights.clip) is not None:
+        if (clip := self.network.weights.clip) is not None:
             with torch.no_grad():
                 self.weight.clamp_(-clip, clip)
 
     def _noisy_thresholds(self, n_samples: int, generator: Generator | None) -> Tensor:
-        noise, thresholds = self._network.threshold_noise, self.thresholds
+        noise, thresholds = self.network.threshold_noise, self.thresholds
         if generator is None or not (noise.batch_std or noise.sample_std):
             return thresholds
         n_neurons = thresholds.shape[1]
@@ -204,7 +205,7 @@ class FirstSpikeLayer(nn.Module):
         return self._valid(drawn)
 
     def _valid(self, thresholds: Tensor) -> Tensor:
-        return thresholds.clamp(min=LOWEST_THRESHOLD * self._network.threshold)
+        return thresholds.clamp(min=LOWEST_THRESHOLD * self.network.threshold)
 
 
 @final
@@ -256,10 +257,7 @@ class FirstSpikeNetwork(nn.Module):
     @property
     def is_noisy(self) -> bool:
         """Whether a generator changes what the network does."""
-        noise = self.config.threshold_noise
-        jitters = [layer.jitter for layer in self.config.layers]
-        jitters += [layer.delay.jitter for layer in self.config.layers if layer.delay is not None]
-        return bool(noise.batch_std or noise.sample_std or any(jitters))
+        return is_noisy(self.config)
 
 
 def input_times(values: Tensor, config: InputTimes) -> Tensor:

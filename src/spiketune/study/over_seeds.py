@@ -10,6 +10,7 @@ from typing import Any, Final
 from spiketune.executors.base import Executor
 from spiketune.messages import Failure, Job, Message, Report, Result, from_json, to_json
 from spiketune.study.attempts import read_end
+from spiketune.study.seed_packs import Pack, packed
 
 _POLL_S: Final = 0.5
 
@@ -83,21 +84,24 @@ def _run(
     for job in queue:
         if _is_kept(job) and isinstance(end := read_end(Path(job.folder)), Result):
             ends[job.number] = end
-    waiting = [job for job in queue if job.number not in ends]
-    running: dict[int, Job] = {}
+    waiting = packed([job for job in queue if job.number not in ends], executor.free_slots)
+    running: dict[int, Pack] = {}
     while waiting or running:
         while waiting and executor.free_slots:
-            job = waiting.pop(0)
-            _clear(Path(job.folder))
-            running[job.number] = job
-            executor.submit(job)
+            pack = waiting.pop(0)
+            for job in (pack.job, *pack.members):
+                _clear(Path(job.folder))
+            running[pack.job.number] = pack
+            executor.submit(pack.job)
         for message in executor.events(_POLL_S):
-            listen(message)
-            if not isinstance(message, Report):
-                del running[message.number]
-                ends[message.number] = message
-                if isinstance(message, Result):
-                    _keep(message, queue[message.number])
+            if isinstance(message, Report):
+                listen(message)
+                continue
+            for end in running.pop(message.number).ends(message):
+                listen(end)
+                ends[end.number] = end
+                if isinstance(end, Result):
+                    _keep(end, queue[end.number])
     return [ends[job.number] for job in queue]
 
 

@@ -8,15 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from spiketune.errors import SpiketuneError
 from spiketune.executors.base import Executor
 from spiketune.messages import Failure, Job, Result
 from spiketune.seeding import child_seed
 from spiketune.study.over_seeds import Candidate, Listen, train_over_seeds, unheard
-
-_FUNCTION: Final = "spiketune.objectives.retraining:retrain"
+from spiketune.study.seed_packs import ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ def _job(plan: Plan, candidate: Candidate, k: int) -> Job:
         params = {**section.get("params", {}), **candidate.values}
         wanted = plan.objectives
     else:
-        section = {"function": _FUNCTION}
+        section = {"function": ALONE}
         params = {"section": dict(candidate.section), "folder": str(place), "reason": plan.reason}
         wanted = ("test_accuracy",)
     return Job(

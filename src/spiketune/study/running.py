@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -27,9 +28,12 @@ from spiketune.study.journal import StudyLock
 from spiketune.study.loop import Reason, StudyLoop
 from spiketune.study.progress import Progress
 from spiketune.study.rungs import leaf, resource_of
+from spiketune.study.sampler_changes import change_in_words
 from spiketune.study.storage import StudyStorage
 from spiketune.study.table import ResultsTable
 from spiketune.study.warm_start import warm_start
+
+_log = logging.getLogger(__name__)
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -114,6 +118,9 @@ def run_session(
     try:
         storage = storage_of(folder, configuration, writable=True)
         warm_start(storage, configuration)
+        changed = change_in_words(storage.sessions(), study.sampler, len(storage.trials()))
+        if changed is not None:
+            _log.warning(changed)
         asker = asker_of(storage, configuration)
         threads = n_threads(study.executor)
         executor = make_executor(study.executor, configuration.trial, configuration.base_folder)

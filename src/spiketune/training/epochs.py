@@ -70,6 +70,14 @@ class TrainedEpoch:
     patience: PatienceCount = field(default_factory=PatienceCount)
 
 
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What validation measured, and the seconds that it took."""
+
+    found: Evaluation
+    seconds: float
+
+
 class EpochTraining(ABC):
     """One training of one network; a kind of network says how it is trained and measured.
 
@@ -106,9 +114,10 @@ class EpochTraining(ABC):
     ) -> None:
         self._config, self._seed, self._study_seed = config, seed, study_seed
         self._path, self._on_epoch, self._should_stop = checkpoint, on_epoch, should_stop
-        self._min_spikes = 1 if config.silence is None else config.silence.min_spikes
+        self.min_spikes = 1 if config.silence is None else config.silence.min_spikes
         self._progress = Progress()
         self._written_s = 0.0
+        self._kept: Checkpoint | None = None
         self._build(splits)
 
     @abstractmethod
@@ -164,37 +173,71 @@ class EpochTraining(ABC):
         Raises:
             TrialError: If the loss or a weight is not finite (kind `nan`).
         """
-        kept = self._take_checkpoint()
-        self._write_snapshot(kept)
-        while not self._over:
+        self.begin()
+        while not self.over:
             started_s = time.perf_counter()
             trained = self._train_epoch(self._progress.epochs_done)
-            trained_s = time.perf_counter() - started_s
-            if trained is None:
-                self._progress = self._progress.losing(trained_s)
-                self._write(replace(kept, facts=self._facts()) if kept else None)
-                return self._outcome("interrupted")
-            self._close_epoch(trained, trained_s)
-            kept = self._take_checkpoint()
-            self._write_snapshot(kept)
-            if self._over or self._progress.cost_s - self._written_s >= CHECKPOINT_EVERY_S:
-                self._write(kept)
-        return self._outcome("silent" if self._progress.stopped_by == "silence" else "finished")
+            if not self.end_epoch(trained, time.perf_counter() - started_s):
+                break
+        return self.outcome
 
+    # What `run` is made of, for those who train several at once.
+
+    @final
+    def begin(self) -> None:
+        """Note where the training stands before the first epoch of this run."""
+        self._kept = self._take_checkpoint()
+        self._write_snapshot(self._kept)
+
+    @final
     @property
-    def _over(self) -> bool:
+    def over(self) -> bool:
+        """Whether there is nothing left to train."""
         done = self._progress.epochs_done >= self._config.training.epochs
         return done or self._progress.stopped_by is not None
 
-    def _close_epoch(self, trained: TrainedEpoch, trained_s: float) -> None:
-        """Validate, note what was measured, and tell the caller."""
-        started_s = time.perf_counter()
-        found = self._validate()
-        validated_s = time.perf_counter() - started_s
+    @final
+    def end_epoch(
+        self, trained: TrainedEpoch | None, trained_s: float, validated: Validated | None = None
+    ) -> bool:
+        """Validate, note what was measured, tell the caller, and write what is to be kept.
+
+        Args:
+            trained: What came of the epoch; None if it was cut off.
+            trained_s: Seconds that it took.
+            validated: What validation measured, where it is known already.
+
+        Returns:
+            False if the epoch was cut off: it will have to be trained again.
+        """
+        if trained is None:
+            self._progress = self._progress.losing(trained_s)
+            self._write(replace(self._kept, facts=self._facts()) if self._kept else None)
+            return False
+        if validated is None:
+            started_s = time.perf_counter()
+            validated = Validated(self._validate(), time.perf_counter() - started_s)
+        self._close_epoch(trained, trained_s, validated)
+        self._kept = self._take_checkpoint()
+        self._write_snapshot(self._kept)
+        if self.over or self._progress.cost_s - self._written_s >= CHECKPOINT_EVERY_S:
+            self._write(self._kept)
+        return True
+
+    @final
+    @property
+    def outcome(self) -> Outcome:
+        """What came of the training so far."""
+        if not self.over:
+            return self._outcome("interrupted")
+        return self._outcome("silent" if self._progress.stopped_by == "silence" else "finished")
+
+    def _close_epoch(self, trained: TrainedEpoch, trained_s: float, validated: Validated) -> None:
+        found = validated.found
         before, silence = self._progress, self._config.silence
         named = {"accuracy": "validation_accuracy", "loss": "validation_loss"}
-        validated = {named.get(name, name): value for name, value in found.metrics.items()}
-        metrics = {**validated, **trained.metrics}
+        measured = {named.get(name, name): value for name, value in found.metrics.items()}
+        metrics = {**measured, **trained.metrics}
         self._progress = replace(
             before,
             epochs_done=before.epochs_done + 1,
@@ -204,7 +247,7 @@ class EpochTraining(ABC):
             silence=None if silence is None else trained.silence.constraint(silence),
             stopped_by=trained.stopped_by,
             train_s=before.train_s + trained_s,
-            validation_s=before.validation_s + validated_s,
+            validation_s=before.validation_s + validated.seconds,
         )
         self._on_epoch(self._progress.epochs_done, self._measured())
 

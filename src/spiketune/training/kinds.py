@@ -14,7 +14,7 @@ from spiketune.config.training import TrainingTrial
 from spiketune.data.splits import Labelled, Splits
 from spiketune.snn.first_spike import FirstSpikeNetwork
 from spiketune.snn.stdp import StdpNetwork
-from spiketune.training import evaluation, first_spike, stdp
+from spiketune.training import evaluation, first_spike_evaluation, stdp
 from spiketune.training.batches import on_device
 from spiketune.training.evaluation import Evaluation
 from spiketune.training.first_spike import FirstSpikeTrainer
@@ -84,5 +84,5 @@ def evaluate_network(
     if isinstance(network, StdpNetwork):
         return stdp.evaluate(network, samples, config, study_seed=study_seed, split=split)
     if isinstance(network, FirstSpikeNetwork):
-        return first_spike.evaluate(network, samples, config, noise_seed=study_seed)
+        return first_spike_evaluation.evaluate(network, samples, config, noise_seed=study_seed)
     return evaluation.evaluate(network, samples, config, study_seed=study_seed, split=split)

@@ -93,7 +93,7 @@ class StdpTrainer(EpochTraining):
                 together = slice(first, first + self._batch_size)
                 response = self.network.learn(inputs, together)
                 per_sample = response.counts.sum(axis=1)
-                silent = int((per_sample < self._min_spikes).sum())
+                silent = int((per_sample < self.min_spikes).sum())
                 silence = silence.after(silent=silent, batch=len(per_sample))
                 if rule is not None and silence.exceeds(rule):
                     return silence, True

@@ -96,7 +96,7 @@ class Trainer(EpochTraining):
         if self._fused is not None:
             told = self._fused(inputs, labels)
             self._optimizer.step()
-            return told.summary(labels, self._min_spikes)
+            return told.summary(labels, self.min_spikes)
         activity = self.network(inputs, self._train.steps, dropout)
         loss = self._loss(activity, labels)
         self._optimizer.zero_grad(set_to_none=True)
@@ -104,7 +104,7 @@ class Trainer(EpochTraining):
         self._optimizer.step()
         with torch.no_grad():
             correct = (self._loss.scores(activity).argmax(dim=1) == labels).sum()
-            return torch.stack([loss, correct, n_silent(activity.counts, self._min_spikes)])
+            return torch.stack([loss, correct, n_silent(activity.counts, self.min_spikes)])
 
     def _check_weights(self, epoch: int) -> None:
         # Weights that are no numbers make no spikes, and a finite loss: they need a look.

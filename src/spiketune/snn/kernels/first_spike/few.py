@@ -20,14 +20,16 @@ import numpy as np
 from spiketune.snn.kernels.cpu import compiled
 from spiketune.snn.kernels.first_spike.arrivals import earliest, prepare_delays
 from spiketune.snn.kernels.first_spike.crossing import ROUNDING
+from spiketune.snn.kernels.first_spike.elementary import exp_row, log_row
 from spiketune.snn.kernels.first_spike.spikes import DOUBLE, SLOPE, UNTIL
 
 # Above, the other way is faster.
 MAX_INPUTS: Final = 64
-BLOCK: Final = 64
+BLOCK: Final = 32
 # Rows of what is kept of a neuron for a block of samples.
-_A, _E, _LEVEL, _BEST, _LAST, _ROOT, _UNTIL = (row * BLOCK for row in range(7))
-_N_ROWS: Final = 7
+_A, _E, _LEVEL, _HALF, _LAST, _UNTIL = (row * BLOCK for row in range(6))
+_SPIKE_A, _SPIKE_E, _BEST, _ROOT = (row * BLOCK for row in range(6, 10))
+_N_ROWS: Final = 10
 
 _FORWARD: Final = [
     "void(float64[:,::1], float64[:,::1], float64[:,:,::1], float64[:,::1], float64[:,::1],"
@@ -36,7 +38,9 @@ _FORWARD: Final = [
 
 
 @compiled(None)
-def read_block(times: Any, begin: int, size: int, first: Any, since: Any, grown: Any) -> None:
+def read_block(
+    times: Any, begin: int, size: int, first: Any, since: Any, grown: Any, spare: Any
+) -> None:
     """Input times of a block of samples from each sample's first, and exp(t / 2) of them.
 
     Both are infinite for what never comes; a block that is not full repeats its last sample.
@@ -47,8 +51,11 @@ def read_block(times: Any, begin: int, size: int, first: Any, since: Any, grown:
         first[b] = earliest(times[sample])
         for i in range(n):
             t = times[sample, i]
-            s = t - first[b] if t < math.inf else math.inf
-            since[i, b], grown[i, b] = s, math.exp(0.5 * s)
+            since[i, b] = t - first[b] if t < math.inf else math.inf
+    for i in range(n):
+        for b in range(BLOCK):
+            spare[b] = 0.5 * since[i, b]
+        exp_row(spare[:BLOCK], grown[i], spare[BLOCK:])
 
 
 @compiled(None)
@@ -84,24 +91,37 @@ def _sort(x: Any, u: Any) -> None:
 
 @compiled(None)
 def _take(x: Any, next_x: Any, u: Any, rows: Any) -> None:
-    """Add an input to the sums, and take their spike where it falls before the next input."""
+    """Add an input to the sums, and keep them where they make a spike before the next input.
+
+    They do where c x^2 - a x + e, which falls towards its lower root, is zero or less at the
+    next input or at its lowest point before that; by rounding alone counts as less.
+    """
     for b in range(BLOCK):
         here, following, weighted = x[b], next_x[b], u[b]
         a = rows[_A + b] + weighted
         e = rows[_E + b] + weighted * here
         rows[_A + b], rows[_E + b] = a, e
-        root = math.sqrt(a * a - 4.0 * e * rows[_LEVEL + b])
+        level, last = rows[_LEVEL + b], rows[_LAST + b]
+        lowest = a * rows[_HALF + b]
+        reached = following * (level * following * (1.0 - ROUNDING) - a) + e <= 0.0
+        reached |= (lowest >= here) & (lowest <= following) & (e <= 0.5 * a * lowest)
+        # Equal times act together, and the first spike holds.
+        spikes = reached & (here < following) & (last < 0.0)
+        rows[_LAST + b] = here if spikes else last
+        rows[_SPIKE_A + b] = a if spikes else rows[_SPIKE_A + b]
+        rows[_SPIKE_E + b] = e if spikes else rows[_SPIKE_E + b]
+
+
+@compiled(None)
+def _solve(rows: Any) -> None:
+    """Where the threshold is met, exp(t / 2), and how steeply, for the sums that were kept."""
+    for b in range(BLOCK):
+        a, e = rows[_SPIKE_A + b], rows[_SPIKE_E + b]
+        square = a * a - 4.0 * e * rows[_LEVEL + b]
+        root = math.sqrt(square if square > 0.0 else 0.0)
         at = 2.0 * e / (a + root)
-        best = rows[_BEST + b]
-        valid = (
-            (here < following)  # equal times act together
-            & (at >= here * (1.0 - ROUNDING))
-            & (at <= following * (1.0 + ROUNDING))
-            & (best == math.inf)  # the first one holds
-        )
-        rows[_BEST + b] = at if valid else best
-        rows[_LAST + b] = here if valid else rows[_LAST + b]
-        rows[_ROOT + b] = root if valid else rows[_ROOT + b]
+        rows[_BEST + b] = at
+        rows[_ROOT + b] = 0.5 * root / at
 
 
 @compiled(None)
@@ -131,20 +151,21 @@ def forward_few(times: Any, weights: Any, delays: Any, c: Any, spikes: Any, kept
     x, u = np.empty((n + 1, BLOCK)), np.empty((n, BLOCK))
     x[n] = math.inf
     rows = np.empty(_N_ROWS * BLOCK)
-    first = np.empty(BLOCK)
+    first, spare = np.empty(BLOCK), np.empty(2 * BLOCK)
     late, late_grown = np.zeros((n_neurons, n)), np.ones((n_neurons, n))
     lows, unused = np.zeros(n_neurons), np.empty((n_neurons, n))
     if delays.shape[0] > 0:
         prepare_delays(delays[0], DOUBLE, lows, late, late_grown, unused)
     for begin in range(0, B, BLOCK):
         size = min(BLOCK, B - begin)
-        read_block(times, begin, size, first, since, grown)
+        read_block(times, begin, size, first, since, grown, spare)
         for m in range(n_neurons):
             for b in range(BLOCK):
                 rows[_A + b], rows[_E + b] = 0.0, 0.0
-                rows[_BEST + b], rows[_LAST + b] = math.inf, -1.0
-                rows[_ROOT + b], rows[_UNTIL + b] = 0.0, -math.inf
-                rows[_LEVEL + b] = c[begin + min(b, size - 1) if c.shape[0] > 1 else 0, m]
+                rows[_SPIKE_A + b], rows[_SPIKE_E + b] = 1.0, 1.0
+                rows[_LAST + b], rows[_UNTIL + b] = -1.0, -math.inf
+                level = c[begin + min(b, size - 1) if c.shape[0] > 1 else 0, m]
+                rows[_LEVEL + b], rows[_HALF + b] = level, 0.5 / level
             for i in range(n):
                 _arrive(grown[i], late_grown[m, i], weights[m, i], x[i], u[i])
             _sort(x, u)
@@ -152,9 +173,13 @@ def forward_few(times: Any, weights: Any, delays: Any, c: Any, spikes: Any, kept
                 _take(x[k], x[k + 1], u[k], rows)
             for i in range(n):
                 _last_arrival(since[i], grown[i], late[m, i], late_grown[m, i], rows)
+            _solve(rows)
+            log_row(rows[_BEST : _BEST + BLOCK], spare[:BLOCK], spare[BLOCK:])
             for b in range(size):
-                best, sample = rows[_BEST + b], begin + b
-                silent = best == math.inf
-                spikes[sample, m] = 2.0 * math.log(best) + first[b] + lows[m]
-                kept[sample, m, SLOPE] = 0.0 if silent else 0.5 * rows[_ROOT + b] / best
+                sample = begin + b
                 kept[sample, m, UNTIL] = rows[_UNTIL + b]
+                if rows[_LAST + b] < 0.0:
+                    spikes[sample, m], kept[sample, m, SLOPE] = math.inf, 0.0
+                else:
+                    spikes[sample, m] = 2.0 * spare[b] + first[b] + lows[m]
+                    kept[sample, m, SLOPE] = rows[_ROOT + b]

@@ -6,13 +6,13 @@ As `backward`, for a membrane twice as slow as its synapses; a block of samples 
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 import numpy as np
 
 from spiketune.snn.kernels.cpu import compiled
 from spiketune.snn.kernels.first_spike.arrivals import prepare_delays
+from spiketune.snn.kernels.first_spike.elementary import exp_row
 from spiketune.snn.kernels.first_spike.few import BLOCK, read_block
 from spiketune.snn.kernels.first_spike.spikes import DOUBLE, SLOPE, UNTIL
 
@@ -89,14 +89,14 @@ def backward_few(
     B, delayed = times.shape[0], delays.shape[0] > 0
     since, grown = np.empty((n, BLOCK)), np.empty((n, BLOCK))
     by, by_time = np.empty((n, 2 * BLOCK)), np.empty((n, BLOCK))
-    rows, first = np.empty(_N_ROWS * BLOCK), np.empty(BLOCK)
+    rows, first, spare = np.empty(_N_ROWS * BLOCK), np.empty(BLOCK), np.empty(2 * BLOCK)
     late, late_grown = np.zeros((n_neurons, n)), np.ones((n_neurons, n))
     lows, unused = np.zeros(n_neurons), np.empty((n_neurons, n))
     if delayed:
         prepare_delays(delays[0], DOUBLE, lows, late, late_grown, unused)
     for begin in range(0, B, BLOCK):
         size = min(BLOCK, B - begin)
-        read_block(times, begin, size, first, since, grown)
+        read_block(times, begin, size, first, since, grown, spare)
         by_time[:] = 0.0
         for m in range(n_neurons):
             for b in range(BLOCK):
@@ -104,11 +104,11 @@ def backward_few(
                 g, slope = grad[sample, m], kept[sample, m, SLOPE]
                 # Where the membrane touches the threshold there is no gradient.
                 passes = b < size and g != 0.0 and slope != 0.0
-                at = spikes[sample, m] - (first[b] + lows[m])
-                rows[_FALL + b] = math.exp(-0.5 * at) if passes else 0.0
+                spare[b] = -0.5 * (spikes[sample, m] - (first[b] + lows[m])) if passes else 0.0
                 rows[_PUSH + b] = g / slope if passes else 0.0
                 rows[_UNTIL + b] = kept[sample, m, UNTIL]
                 rows[_STEEPEST + b] = 0.0
+            exp_row(spare[:BLOCK], rows[_FALL : _FALL + BLOCK], spare[BLOCK:])
             for i in range(n):
                 _differentiate(
                     since[i], grown[i], late[m, i], late_grown[m, i], weights[m, i], rows, by[i]
