@@ -28,7 +28,7 @@ from spiketune.executors.dask import DaskExecutor
 from spiketune.executors.dask_workers import ExistingWorkers, LocalWorkers
 
 ROOT = Path(TESTS).parent
-# Starting a cluster takes five processes with all of Dask: two minutes where ten others want a core.
+# Starting a cluster takes five processes with all of Dask: two minutes where ten want a core.
 pytestmark = pytest.mark.timeout(300)
 
 
