@@ -1,9 +1,10 @@
 """What each executor adds to a trial that does nothing, side by side in one run; and idle shares.
 
 Local (a supervised child per trial), Dask (LocalCluster), MPI (`mpirun`) and a bare
-`concurrent.futures` pool run the same no-op objective; the study loop is left out, so that only
-submit, run and hear is timed. Each is timed with one trial at a time (latency) and with as many
-as it has workers (throughput), turn about, as medians over rounds.
+`concurrent.futures` pool run the same no-op objective, and so does a bare fork per task; the study
+loop is left out, so that only submit, run and hear is timed. Each is timed with one trial at a time
+(latency) and with as many as it has workers (throughput), turn about, as medians over rounds. MPI
+has a job of its own with a pool beside it: on a busy machine compare only within a job.
 
 The idle share is what two local workers wait while a study gives them trials of very uneven
 length, from the first submission to the last.
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import multiprocessing
 import os
 import platform
 import shutil
@@ -95,7 +97,8 @@ class Bare:
     """A pool of the standard library, without children, limits, folders or messages."""
 
     def __init__(self) -> None:
-        self._pool = ProcessPoolExecutor(N_WORKERS)
+        context = multiprocessing.get_context("forkserver")  # a rank of MPI must not be forked
+        self._pool = ProcessPoolExecutor(N_WORKERS, mp_context=context)
 
     def run(self, n: int, at_once: int) -> float:
         """Milliseconds per trial over `n` trials, `at_once` at a time."""
@@ -109,6 +112,28 @@ class Bare:
     def close(self) -> None:
         """End the pool."""
         self._pool.shutdown()
+
+
+class Forks:
+    """A process forked for every task, and nothing else: what a child costs by itself."""
+
+    def run(self, n: int, at_once: int) -> float:
+        """Milliseconds per trial over `n` trials, `at_once` at a time."""
+        context = multiprocessing.get_context("fork")
+        began_s = time.perf_counter()
+        for first in range(0, n, at_once):
+            given = [
+                context.Process(target=noop, args=(Values(),))
+                for _ in range(min(at_once, n - first))
+            ]
+            for process in given:
+                process.start()
+            for process in given:
+                process.join()
+        return 1000 * (time.perf_counter() - began_s) / n
+
+    def close(self) -> None:
+        """Nothing is left."""
 
 
 class Values:
@@ -128,7 +153,7 @@ def _dask(folder: Path) -> Turn:
     return Turn(DaskExecutor(LocalWorkers(N_WORKERS), base_folder=HERE), folder / "dask")
 
 
-Makers = dict[str, Callable[[], Turn | Bare]]
+Makers = dict[str, Callable[[], Turn | Bare | Forks]]
 
 
 def table(makers: Makers, n: int, rounds: int) -> list[dict[str, Any]]:
@@ -167,7 +192,7 @@ def in_mpi(n: int, rounds: int) -> None:
         def make() -> Turn:
             return Turn(MpiExecutor(base_folder=HERE), Path(folder))
 
-        for line in table({"mpi": make}, n, rounds):
+        for line in table({"bare pool beside mpi": Bare, "mpi": make}, n, rounds):
             print(json.dumps(line), flush=True)
     release()
 
@@ -235,6 +260,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         makers: Makers = {
             "bare pool": Bare,
+            "bare forks": Forks,
             "local": lambda: _local(Path(folder)),
         }
         if importlib.util.find_spec("distributed") is not None:

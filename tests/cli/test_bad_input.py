@@ -263,3 +263,12 @@ def test_errors_of_the_installed_command_go_to_stderr_without_a_traceback(tmp_pa
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "error: absent.yaml: no such file\n"
     assert spiketune("run", cwd=tmp_path).returncode == 2
+
+
+def test_a_budget_shorter_than_a_trial_says_so_and_how_to_go_on(cli, file):
+    path = file("waits_for_stop", study={"budget": {"time": 0.3}})
+    status, out, err = cli("run", path)
+    assert status == 1
+    assert "no trial has ended with a result yet" in out
+    assert "the time budget is spent\ngo on with: spiketune resume runs/mine --add-time" in err
+    assert {row.state for row in Study("runs/mine").rows()} == {"running"}  # to be repeated

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
@@ -90,9 +89,7 @@ def test_every_file_of_a_page_is_a_configuration_that_is_understood(page, tmp_pa
         if language == "yaml":
             study = load(tmp_path / named[1]).study
             if study is not None:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of fewer cores than the file's machine has
-                    check_executor(study.executor)
+                check_executor(study.executor)
 
 
 def test_links_between_pages_lead_somewhere():

@@ -181,9 +181,10 @@ def slurm():
 
 def test_a_study_runs_on_slurm_workers_and_a_killed_trial_is_tried_again(slurm, tmp_path):
     section = {"name": "slurm", "mode": "workers", "jobs": 2, "memory": "300M"}
-    make(tmp_path / "s", document("killed_once", budget={"trials": 4}, executor=section))
+    make(tmp_path / "s", document("killed_once", budget={"trials": 12}, executor=section))
     loop, storage = loop_of(tmp_path / "s", workers(jobs=2))
     assert loop.run() == "budget"
+    assert len(storage.trials()) == 12
     for trial in storage.trials():
         assert trial.state == TrialState.COMPLETE
         outcomes = [attempt["outcome"] for attempt in trial.user_attrs["attempts"]]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from spiketune.config.executor import Executor as ExecutorConfig
 from spiketune.executors.local import LocalExecutor, modules_to_preload
+from spiketune.executors.registry import make_executor
 from spiketune.messages import Failure, Report, Result
 from spiketune.study.attempts import read_end, read_reports
 from tests.executors.test_contract import TESTS, alive, collect, ends, job
@@ -168,3 +170,10 @@ def test_installed_imports_of_a_function_are_preloaded_but_not_its_own_folder(tm
     (tmp_path / "helper.py").write_text("")
     assert modules_to_preload("mine:f", str(tmp_path)) == ("numpy", "torch")
     assert modules_to_preload("absent:f", str(tmp_path)) == ()
+
+
+def test_more_workers_than_cores_are_warned_of(monkeypatch):
+    monkeypatch.setattr("spiketune.executors.registry.n_cores", lambda: 1)
+    with pytest.warns(UserWarning, match="2 workers share 1 cores; trials will slow each other"):
+        executor = make_executor(ExecutorConfig(workers=2), {"function": "targets:number"}, TESTS)
+    executor.close()

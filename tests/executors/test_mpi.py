@@ -102,6 +102,15 @@ def test_a_single_rank_is_refused_with_the_remedy():
         make_executor(ExecutorConfig(name="mpi"), {"function": "targets:number"}, TESTS)
 
 
+def test_a_missing_extra_is_named(monkeypatch):
+    for name in [n for n in sys.modules if n.startswith("spiketune.executors.mpi")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    monkeypatch.setattr("spiketune.executors.registry.ranks", lambda: (3, 0, 3))
+    with pytest.raises(InputError, match=r"an extra .*pip install 'spiketune\[mpi\]'"):
+        make_executor(ExecutorConfig(name="mpi"), {"function": "targets:number"}, TESTS)
+
+
 def test_the_executor_contract_holds_on_three_ranks():
     done = mpirun(3, "-c", CONTRACT)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -262,6 +262,15 @@ def test_a_worker_leaves_with_a_checkpoint_and_says_why(tmp_path, options, numbe
     assert (folder.parent / "checkpoints/step").exists()
 
 
+def test_a_warning_that_comes_before_the_worker_listens_does_not_end_its_job(tmp_path):
+    """A prologue that takes its time gets the signal, then the worker starts all the same."""
+    config = ExecutorConfig(name="slurm", prologue=["kill -USR1 $$", "echo still here"])
+    script = tmp_path / "job.sh"
+    script.write_text(script_of((), config, [sys.executable, "-c", "print('started')"]))
+    done = subprocess.run(["bash", str(script)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split("\n")[:2]) == (0, ["still here", "started"])
+
+
 def test_an_asker_that_lives_keeps_its_workers(tmp_path):
     folder = tmp_path / "trials/00000/attempt-1"
     folder.mkdir(parents=True)
@@ -300,11 +309,11 @@ def outcomes(trial):
 
 
 def test_a_study_runs_as_slurm_jobs_and_a_killed_job_is_tried_again(slurm, tmp_path):
-    study(tmp_path / "s", "killed_once", 3)
+    study(tmp_path / "s", "killed_once", 12)
     loop, storage = loop_of(tmp_path / "s", executor())
     assert loop.run() == "budget"
-    assert [t.state for t in storage.trials()] == [TrialState.COMPLETE] * 3
-    assert [outcomes(t) for t in storage.trials()] == [["worker_lost", "finished"]] * 3
+    assert [t.state for t in storage.trials()] == [TrialState.COMPLETE] * 12
+    assert [outcomes(t) for t in storage.trials()] == [["worker_lost", "finished"]] * 12
 
 
 def test_a_queued_job_is_cancelled(slurm, tmp_path):

@@ -33,8 +33,8 @@ X = {"x": {"float": [0.0, 1.0]}}
         ({"n_combinations": 200.0}, "grid"),
         ({"n_combinations": 201.0}, "cascbo"),
         ({"n_combinations": 8.0, "n_trials": math.inf, "time_s": 60.0}, "cascbo"),
-        ({"n_objectives": 2}, "nsga2"),
-        ({"n_objectives": 2, "n_trials": 100}, "tpe"),
+        ({"n_objectives": 2}, "cascbo"),
+        ({"n_objectives": 2, "n_trials": 2000}, "nsga2"),
         ({"n_objectives": 4, "n_trials": 50}, "nsga3"),
         ({"n_trials": 1001}, "nsga2"),
         ({"n_trials": math.inf, "time_s": 3600.0}, "cascbo"),
@@ -89,7 +89,7 @@ def test_the_choice_is_kept_with_its_reason_when_the_budget_grows(tmp_path):
     }
     study = create(configure(content, TESTS), tmp_path / "study")
     assert study.section.sampler.name == "cascbo"
-    assert study.why_this_sampler.startswith("auto chose cascbo: one objective")
+    assert study.why_this_sampler.startswith("auto chose cascbo: a moderate budget")
     study.extend(trials=5000)
     again = Study(study.path)
     assert again.section.sampler.name == "cascbo"

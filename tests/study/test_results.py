@@ -16,7 +16,6 @@ from spiketune.study.results import (
     front,
     hypervolume,
     knee,
-    least_infeasible,
     ranked,
     reference_point,
     row,
@@ -55,14 +54,12 @@ def test_a_constraint_of_exactly_zero_is_met():
     assert made(0, 1, 1, constraints={"c": 0.0}).feasible
 
 
-def test_without_a_feasible_trial_there_is_no_front_and_the_closest_is_named():
+def test_without_a_feasible_trial_there_is_no_front():
     rows = [made(0, 1, 1, constraints={"a": 0.5, "b": -1}), made(1, 1, 1, constraints={"a": 0.2})]
     assert front(rows, TWO) == []
     assert ranked(rows, TWO) == []
     assert knee([], TWO) is None
     assert hypervolume(rows, TWO) == 0.0
-    assert least_infeasible(rows).number == 1
-    assert least_infeasible([]) is None
 
 
 def test_the_knee_is_nearest_to_the_ideal_corner():

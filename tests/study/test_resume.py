@@ -2,8 +2,11 @@ import pytest
 from optuna.trial import TrialState
 
 from spiketune.clock import VirtualClock
+from spiketune.errors import SpiketuneError
 from spiketune.executors.inline import InlineExecutor
 from spiketune.objectives.execution import execute
+from spiketune.study.folder import load
+from spiketune.study.running import run_session
 from tests.study.support import document, loop_of, make
 
 PARAMS = {
@@ -76,3 +79,18 @@ def test_a_trial_written_down_but_never_started_is_run_after_a_power_cut(tmp_pat
     loop, storage = loop_of(tmp_path / "s")
     loop.run()
     assert [t.state for t in storage.trials()] == [TrialState.COMPLETE] * 5
+
+
+def test_a_folder_that_cannot_be_written_ends_the_session_and_not_the_study(tmp_path):
+    local = {"name": "local", "workers": 1}
+    make(tmp_path / "s", document("number", budget={"trials": 3}, executor=local))
+    obstacle = tmp_path / "s/trials/00001"
+    obstacle.parent.mkdir(exist_ok=True)
+    obstacle.write_text("")  # root could write to a folder that is closed to others
+    with pytest.raises(SpiketuneError, match=r"00001.*: .*; what came before is safe, `spiketune"):
+        run_session(*load(tmp_path / "s"))
+    obstacle.unlink()
+    assert run_session(*load(tmp_path / "s"))[0] == "budget"
+    _, storage = loop_of(tmp_path / "s")
+    assert [trial.state for trial in storage.trials()] == [TrialState.COMPLETE] * 3
+    storage.close()

@@ -79,7 +79,7 @@ def replay(path: StudyPath, json: Json = False) -> None:
     study = Study(path)
     found = replay_journal(study.folder, study.configuration)
     first = next(iter(found.differences), None)
-    name = study.section.sampler.name
+    name = ", then ".join(found.samplers)
     if json:
         print_json(
             {

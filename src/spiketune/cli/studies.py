@@ -20,9 +20,10 @@ from spiketune.cli.output import out, print_json, row_as_json, say
 from spiketune.config.loading import load
 from spiketune.config.study import seconds
 from spiketune.errors import ConfigError, InputError
+from spiketune.study.feasibility import closest_in_words
 from spiketune.study.folder import dated_sibling
 from spiketune.study.journal import StudyLock
-from spiketune.study.results import TrialRow, front, hypervolume, least_infeasible, ranked
+from spiketune.study.results import TrialRow, eligible, front, hypervolume, ranked
 from spiketune.study.sweeps import n_combinations
 
 _WATCH_S = 2.0
@@ -118,11 +119,13 @@ def _go(study: Study, json: bool) -> None:
     say(_ENDINGS[reason])
     if session and session.first_failure and reason == "failing":
         say(f"the first failure was: {session.first_failure}")
-    if reason in ("interrupted", "time", "failing"):
+    if reason in ("interrupted", "failing"):
         say(f"go on with: spiketune resume {study.path}")
+    if reason == "time":
+        say(f"go on with: spiketune resume {study.path} --add-time 10m")
     if rows and reason != "interrupted":
         say(f"report: {study.report()}")
-    if rows and reason in ("budget", "exhausted"):
+    if eligible(rows) and reason in ("budget", "exhausted"):
         say(f"next: spiketune confirm {study.path}, then spiketune retrain {study.path} --seeds 5")
     succeeded = reason in ("budget", "time", "exhausted") and any(r.objectives for r in rows)
     raise typer.Exit(0 if succeeded else 1)
@@ -256,13 +259,12 @@ def _table(study: Study, chosen: list[TrialRow]) -> Table:
 
 
 def _nothing(rows: list[TrialRow]) -> str:
-    closest = least_infeasible(rows)
+    if any(row.feasible for row in rows):
+        return "no trial at full fidelity yet; see `--any-fidelity`"
+    closest = closest_in_words(rows)
     if closest is None:
         return "no trial has ended with a result yet"
-    broken = ", ".join(f"{k} by {v:.4g}" for k, v in closest.constraints.items() if v > 0)
-    if broken:
-        return f"no feasible trial yet; trial {closest.number} comes closest, breaking {broken}"
-    return "no trial at full fidelity yet; see `--any-fidelity`"
+    return f"no feasible trial yet; {closest}"
 
 
 def _counts(rows: list[TrialRow]) -> dict[str, int]:

@@ -131,9 +131,10 @@ def without_parameters(section: Mapping[str, Any]) -> dict[str, Any]:
 
 def corners(space: Space) -> Iterator[dict[str, Any]]:
     """A middle configuration, then each parameter at its options, or at its ends and between."""
-    yield _configuration(space, {})
+    middle = {name: parameter.from_unit(0.5) for name, parameter in space.items()}
+    yield _configuration(space, middle)
     for name, parameter in space.items():
-        around = _setting_for(space, name)
+        around = {**middle, **_setting_for(space, name, middle)}
         for value in _extremes(parameter):
             yield _configuration(space, {**around, name: value})
 
@@ -144,24 +145,24 @@ def _extremes(parameter: Parameter) -> Sequence[Any]:
     return tuple(parameter.from_unit(unit) for unit in (0.0, _ODD_PLACE, 1.0))
 
 
-def _setting_for(space: Space, name: str) -> dict[str, Any]:
+def _setting_for(space: Space, name: str, middle: Mapping[str, Any]) -> dict[str, Any]:
     """Values of other parameters that let this one take part, if a short search finds them."""
     chosen = space.choices_around(name)
     others = [other for other in space.deciders(name) if other not in chosen]
-    tried = [(*_extremes(space[other]), space[other].from_unit(0.5)) for other in others]
+    tried = [(*_extremes(space[other]), middle[other]) for other in others]
     for values in islice(product(*tried), _SETTINGS_TRIED):
         setting = {**chosen, **dict(zip(others, values, strict=True))}
-        if name in _configuration(space, setting):
+        if name in _configuration(space, {**middle, **setting}):
             return setting
     return chosen
 
 
 def _configuration(space: Space, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration with these values, and others from the middle of their ranges."""
+    """Those of the values, one for every parameter, whose parameters are active."""
     values: dict[str, Any] = {}
     for name in space.order:
         if space.is_active(name, values):
-            values[name] = wanted.get(name, space[name].from_unit(0.5))
+            values[name] = wanted[name]
     return values
 
 

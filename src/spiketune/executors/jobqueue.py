@@ -108,8 +108,8 @@ class JobWorkers(DaskWorkers):
         self._submissions.closed = True
         with contextlib.suppress(TimeoutError):
             self.client.close()
-        # RuntimeError: jobs that were refused to the end
-        with contextlib.suppress(RuntimeError, TimeoutError):
+        # The first two: jobs that were refused to the end.
+        with contextlib.suppress(asyncio.CancelledError, RuntimeError, TimeoutError):
             self._cluster.close(timeout=CLOSE_S)
 
 
@@ -135,7 +135,7 @@ class _Submissions:
         until_s = time.monotonic() + self._pause_s
         while time.monotonic() < until_s:
             if self.closed:
-                raise error
+                raise asyncio.CancelledError  # which nobody prints a traceback of
             await asyncio.sleep(_CLOSED_POLL_S)
 
     def take_refusal(self) -> str | None:

@@ -59,7 +59,7 @@ def n_threads(config: ExecutorConfig) -> int:
 
 
 def make_executor(config: ExecutorConfig, trial: Mapping[str, Any], base_folder: str) -> Executor:
-    """The executor of a study.
+    """The executor of a study; warns of more workers than cores.
 
     Args:
         config: The executor section.
@@ -70,12 +70,13 @@ def make_executor(config: ExecutorConfig, trial: Mapping[str, Any], base_folder:
         UnknownNameError: If there is none of that name.
     """
     check_executor(config)
+    _warn_of_few_cores(config)
     makers: Mapping[str, Make] = {**_MAKERS, **registered("executors")}
     return makers[config.name](config, trial, base_folder)
 
 
 def check_executor(config: ExecutorConfig) -> None:
-    """Refuse an executor that does not exist; warn of more workers than cores.
+    """Refuse an executor that does not exist.
 
     Raises:
         UnknownNameError: If there is none of that name.
@@ -83,12 +84,15 @@ def check_executor(config: ExecutorConfig) -> None:
     known = {*_MAKERS, *registered("executors")}
     if config.name not in known:
         raise UnknownNameError("executor", config.name, known)
+
+
+def _warn_of_few_cores(config: ExecutorConfig) -> None:
     local = config.name == "local" or (config.name == "dask" and config.address is None)
     if local and n_workers(config) > n_cores():
         warnings.warn(
             f"study.executor.workers: {n_workers(config)} workers share {n_cores()} cores; "
             "trials will slow each other down",
-            stacklevel=2,
+            stacklevel=3,
         )
 
 

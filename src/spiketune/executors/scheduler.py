@@ -92,7 +92,9 @@ class Scheduler(ABC):
 def script_of(lines: Sequence[str], config: ExecutorConfig, command: Sequence[str]) -> str:
     """The script of a job.
 
-    The worker replaces the shell, which would keep the scheduler's signals from it.
+    The worker replaces the shell, which would keep the scheduler's signals from it. Until it
+    listens, SIGUSR1 is passed over: schedulers send their warning up to a minute early, and
+    what it asks for is in the attempt's folder and in the worker's own clock as well.
 
     Args:
         lines: The scheduler's directives.
@@ -100,7 +102,7 @@ def script_of(lines: Sequence[str], config: ExecutorConfig, command: Sequence[st
         command: What to run.
     """
     run = f"exec {config.launcher} {shlex.join(command)}".replace("exec  ", "exec ")
-    return "\n".join(["#!/bin/bash", *lines, *config.prologue, run, ""])
+    return "\n".join(["#!/bin/bash", *lines, "trap '' USR1", *config.prologue, run, ""])
 
 
 def ask(command: Sequence[str], text: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -44,13 +44,13 @@ class Rule:
     why: str
 
 
-_FEW_TRIALS: Final = 100
 _MANY_TRIALS: Final = 1_000
 _MANY_PARAMETERS: Final = 60
 _LONG_S: Final = 6 * 3600.0
 
-# As benchmarks/RESULTS.md stands: cascbo leads on problems of one objective within some hundred
-# trials; on the logs of 14-hour searches with 16 workers nsga2 does. docs/samplers.md tells it.
+# As benchmarks/RESULTS.md stands: cascbo leads on problems of one and two objectives within some
+# hundred trials; on the logs of 14-hour searches with 16 workers nsga2 with rungs does.
+# docs/samplers.md tells it.
 RULES: Final[Sequence[Rule]] = (
     Rule(
         "grid",
@@ -58,12 +58,6 @@ RULES: Final[Sequence[Rule]] = (
         "the budget of {n_trials:g} trials covers all {n_combinations:g} combinations",
     ),
     Rule("nsga3", lambda f: f.n_objectives > 3, "{n_objectives} objectives"),
-    Rule(
-        "tpe",
-        lambda f: f.n_objectives > 1 and f.n_trials <= _FEW_TRIALS,
-        "{n_objectives} objectives and few trials",
-    ),
-    Rule("nsga2", lambda f: f.n_objectives > 1, "{n_objectives} objectives and many trials"),
     Rule(
         "nsga2",
         lambda f: f.n_trials > _MANY_TRIALS and (f.n_trials < math.inf or f.time_s > _LONG_S),
@@ -82,7 +76,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(
         "cascbo",
         lambda f: True,
-        "one objective, a moderate budget, {n_numeric} numbers among {n_parameters} parameters",
+        "a moderate budget, {n_numeric} numbers among {n_parameters} parameters",
     ),
 )
 

@@ -109,7 +109,8 @@ def check_sampler(name: str, options: Mapping[str, Any], n_objectives: int, spac
     if name == "cmaes" and sum(not space.is_conditional(n) for n in numeric) < 2:
         raise ConfigError(
             "study.sampler.name",
-            "'cmaes' needs at least two numeric parameters that are always active",
+            "'cmaes' needs at least two numeric parameters of more than one value that are always "
+            "active; try 'tpe' or 'cascbo'",
         )
     build(name, options, 0, space)
 

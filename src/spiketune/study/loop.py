@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, final
@@ -18,6 +19,7 @@ from spiketune.study.at_work import Running
 from spiketune.study.attempts import RETRIES, may_retry
 from spiketune.study.budget import own
 from spiketune.study.early_ends import reached
+from spiketune.study.feasibility import in_vain, is_due
 from spiketune.study.jobs import JobMaker
 from spiketune.study.pacing import n_to_ask
 from spiketune.study.pauses import Pauses
@@ -25,8 +27,11 @@ from spiketune.study.progress import Progress, in_words
 from spiketune.study.recording import Recorder
 from spiketune.study.recovery import Recovery
 from spiketune.study.rungs import RungWatch
+from spiketune.study.sampler_changes import sampler_fact
 from spiketune.study.spending import Spending
 from spiketune.study.storage import StudyStorage
+
+_log = logging.getLogger(__name__)
 
 Reason = Literal["budget", "time", "interrupted", "exhausted", "failing", "unsatisfiable"]
 
@@ -94,7 +99,11 @@ class StudyLoop:
 
         Everything is on disk whenever this returns or raises.
         """
-        facts = {"started_s": self._spending.started_s, "n_workers": self._executor.n_workers}
+        facts = {
+            "started_s": self._spending.started_s,
+            "n_workers": self._executor.n_workers,
+            **sampler_fact(self._jobs.study.sampler),
+        }
         self._storage.set_session(self._session, facts)
         try:
             self._recover()
@@ -293,6 +302,7 @@ class StudyLoop:
             self._rungs.ended(result.number, result.ended)
         del self._running[running.trial.number]
         self._spending.n_done += 1
+        self._say_if_in_vain()
 
     def _repeat_or_fail(self, running: Running, failure: Failure) -> None:
         stopping = self._reason in ("interrupted", "time")
@@ -310,6 +320,13 @@ class StudyLoop:
         self._record.fail(running, failure)
         del self._running[running.trial.number]
         self._spending.failed(failure)
+        self._say_if_in_vain()
+
+    def _say_if_in_vain(self) -> None:
+        """Say now and then that nothing feasible was seen, whatever the sampler."""
+        n = self._spending.n_ended
+        if is_due(n) and (words := in_vain(self._record.rows(), n)) is not None:
+            _log.warning(words)
 
     def _tell_listener(self, message: Message | None) -> None:
         budget = self._jobs.study.budget

@@ -8,6 +8,7 @@ from spiketune.messages import Failure, Result
 from spiketune.study.at_work import Running
 from spiketune.study.housekeeping import Housekeeper
 from spiketune.study.jobs import JobMaker
+from spiketune.study.results import TrialRow, row
 from spiketune.study.rungs import columns_of
 from spiketune.study.storage import StudyStorage
 
@@ -58,6 +59,11 @@ class Recorder:
         """What of a trial's attempts goes into the record; reports as columns."""
         curves = {"reports": columns_of(running.reports)} if running.reports else {}
         return {"attempts": running.history, **curves}
+
+    def rows(self) -> list[TrialRow]:
+        """All that is written down."""
+        space, objectives = self._jobs.configuration.space, tuple(self._jobs.study.objectives)
+        return [row(trial, space, objectives) for trial in self._storage.trials()]
 
     def tidy(self) -> None:
         """Tidy up what a killed asker could not."""

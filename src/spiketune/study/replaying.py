@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, final
 
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import TrialState
 
 from spiketune.config.loading import Configuration
+from spiketune.config.study import Named
 from spiketune.errors import InputError
 from spiketune.samplers.asker import SPENT_KEY, Asker
 from spiketune.samplers.grid import GridExhaustedError
 from spiketune.study.folder import StudyFolder
 from spiketune.study.journal import BatchedStorage
-from spiketune.study.running import asker_on
+from spiketune.study.running import asker_on, study_of
+from spiketune.study.sampler_changes import last_sampler
+from spiketune.study.storage import sessions_in
 
 # Operations of Optuna's journal (`optuna.storages.journal._storage.JournalOperation`).
 _SET_STUDY_ATTRIBUTE: Final = 3
@@ -47,11 +50,13 @@ class Replay:
         n_asked: Trials that the study's sampler asked for.
         n_others: Trials that someone enqueued or imported, which are no sampler's choice.
         differences: The trials that differ, by number.
+        samplers: Names of the samplers, one after the other.
     """
 
     n_asked: int
     n_others: int
     differences: tuple[Difference, ...]
+    samplers: tuple[str, ...]
 
 
 @final
@@ -90,14 +95,17 @@ def replay(
     moments = [i for i, log in enumerate(logs) if log.get("op_code") == _CREATE_TRIAL]
     told = _Told(logs)
     storage: BatchedStorage | None = None
-    asker: Asker | None = None
+    askers: list[tuple[Named, Asker]] = []
     differences: list[Difference] = []
     n_asked = n_others = 0
     for done, i in enumerate(moments):
         told.n_told = _before(logs, i)
-        if storage is None or asker is None:
+        if storage is None:
             storage = BatchedStorage(told)  # type: ignore[arg-type]
-            asker = asker_on(storage, configuration)
+        sampler = _sampler(storage, configuration)
+        if not askers or askers[-1][0] != sampler:  # the study went on with another one
+            askers.append((sampler, asker_on(storage, _with_sampler(configuration, sampler))))
+        asker = askers[-1][1]
         asked = logs[i]
         if asked.get("state", int(TrialState.RUNNING)) in _NOT_ASKED:
             n_others += 1
@@ -113,7 +121,18 @@ def replay(
         listen(done + 1, len(moments))
     if not n_asked:
         raise InputError(f"{folder.path}: no trial to replay; the study never asked for one")
-    return Replay(n_asked, n_others, tuple(differences))
+    return Replay(n_asked, n_others, tuple(differences), tuple(s.name for s, _ in askers))
+
+
+def _sampler(storage: BatchedStorage, configuration: Configuration) -> Named:
+    """The sampler of the session that is told; that of the file where no session says."""
+    attributes = storage.get_study_user_attrs(_study_id(storage))
+    return last_sampler(sessions_in(attributes)) or study_of(configuration).sampler
+
+
+def _with_sampler(configuration: Configuration, sampler: Named) -> Configuration:
+    study = study_of(configuration).model_copy(update={"sampler": sampler})
+    return replace(configuration, study=study)
 
 
 def _lines(folder: StudyFolder) -> list[dict[str, Any]]:

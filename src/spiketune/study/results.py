@@ -159,12 +159,6 @@ def ranked(
     return [candidates[int(i)] for i in order]
 
 
-def least_infeasible(rows: Sequence[TrialRow]) -> TrialRow | None:
-    """The trial that comes closest to meeting the constraints, for when none does."""
-    told = [r for r in rows if r.objectives]
-    return min(told, key=lambda r: sum(max(0.0, v) for v in r.constraints.values()), default=None)
-
-
 def knee(rows: Sequence[TrialRow], directions: Mapping[str, str]) -> TrialRow | None:
     """The trial of a front that lies nearest to the ideal point, each objective scaled to 0..1."""
     if not rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from spiketune.clock import SystemClock
 from spiketune.config.inline import parameter_name, range_kind
 from spiketune.config.loading import Configuration
 from spiketune.config.study import Study
-from spiketune.errors import ConfigError
+from spiketune.errors import ConfigError, SpiketuneError
 from spiketune.executors.registry import make_executor, n_threads
 from spiketune.samplers.asker import Asker
 from spiketune.samplers.auto import settled
@@ -27,9 +28,12 @@ from spiketune.study.journal import StudyLock
 from spiketune.study.loop import Reason, StudyLoop
 from spiketune.study.progress import Progress
 from spiketune.study.rungs import leaf, resource_of
+from spiketune.study.sampler_changes import change_in_words
 from spiketune.study.storage import StudyStorage
 from spiketune.study.table import ResultsTable
 from spiketune.study.warm_start import warm_start
+
+_log = logging.getLogger(__name__)
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -114,6 +118,9 @@ def run_session(
     try:
         storage = storage_of(folder, configuration, writable=True)
         warm_start(storage, configuration)
+        changed = change_in_words(storage.sessions(), study.sampler, len(storage.trials()))
+        if changed is not None:
+            _log.warning(changed)
         asker = asker_of(storage, configuration)
         threads = n_threads(study.executor)
         executor = make_executor(study.executor, configuration.trial, configuration.base_folder)
@@ -121,12 +128,29 @@ def run_session(
         if configuration.kind == "command":
             listen = ResultsTable(folder.path / "results.csv", configuration, storage).after(listen)
         loop = StudyLoop(storage, asker, executor, jobs, SystemClock(), listen)
-        with signals_to(loop.request_stop):
+        with signals_to(loop.request_stop), _telling_what_cannot_be_written(folder):
             reason = loop.run()
         storage.close()
         return reason, loop.first_failure
     finally:
         lock.release()
+
+
+@contextmanager
+def _telling_what_cannot_be_written(folder: StudyFolder) -> Iterator[None]:
+    """A full disk or a folder that is closed to us ends the session, and not the study.
+
+    Raises:
+        SpiketuneError: Naming file and remedy.
+    """
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or folder.path
+        raise SpiketuneError(
+            f"{place}: {error.strerror or error}; what came before is safe, "
+            f"`spiketune resume {folder.path}` goes on once this is mended"
+        ) from error
 
 
 @contextmanager

@@ -50,6 +50,11 @@ class Spending:
         self.failures.append(f"{failure.kind}: {failure.message}")
 
     @property
+    def n_ended(self) -> int:
+        """Trials that ended or failed."""
+        return self.n_done + self.n_failed
+
+    @property
     def n_alike(self) -> int:
         """Failed trials, if nothing else came yet and all failed with the same words."""
         return len(self.failures) if not self.n_done and len(set(self.failures)) == 1 else 0
@@ -77,4 +82,4 @@ class Spending:
         return min(1.0, max(shares, default=0.0))
 
     def _asked(self, n_in_flight: int) -> int:
-        return self.n_done + self.n_failed + n_in_flight
+        return self.n_ended + n_in_flight

@@ -180,8 +180,8 @@ class StudyStorage:
         return self.storage.get_study_user_attrs(self.study_id)
 
     def sessions(self) -> list[dict[str, Any]]:
-        """When the study ran: a mapping with `started_s`, and `ended_s` unless it was killed."""
-        return self._numbered(_SESSION_PREFIX)
+        """When the study ran: see `sessions_in`."""
+        return sessions_in(self.attributes())
 
     def set_session(self, number: int, facts: Mapping[str, Any]) -> None:
         """Write down one session of the asker."""
@@ -216,16 +216,29 @@ class StudyStorage:
         self.storage.set_study_user_attr(self.study_id, f"{prefix}{number}", dict(facts))
 
     def _numbered(self, prefix: str) -> list[dict[str, Any]]:
-        found = {
-            int(key.removeprefix(prefix)): value
-            for key, value in self.attributes().items()
-            if key.startswith(prefix)
-        }
-        return [found[number] for number in sorted(found)]
+        return _numbered(self.attributes(), prefix)
 
     def close(self) -> None:
         """Close the journal."""
         self._journal.close()
+
+
+def sessions_in(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """When a study ran, from its user attributes.
+
+    Returns:
+        Mappings with `started_s`, `n_workers`, `sampler`, and `ended_s` unless it was killed.
+    """
+    return _numbered(attributes, _SESSION_PREFIX)
+
+
+def _numbered(attributes: Mapping[str, Any], prefix: str) -> list[dict[str, Any]]:
+    found = {
+        int(key.removeprefix(prefix)): value
+        for key, value in attributes.items()
+        if key.startswith(prefix)
+    }
+    return [found[number] for number in sorted(found)]
 
 
 def stock_storage(folder: StudyFolder) -> JournalStorage:

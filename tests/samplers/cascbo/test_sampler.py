@@ -1,6 +1,5 @@
 """The sampler on studies: any space, restarts, failures, pending trials, fidelity, bad input."""
 
-import logging
 import math
 
 import numpy as np
@@ -328,15 +327,10 @@ def test_a_study_in_which_all_fails_goes_on():
     assert len({t.params["x"] for t in trials}) == 15
 
 
-def test_a_constraint_that_is_never_met_is_said_and_the_closest_shown(caplog):
+def test_where_a_constraint_is_never_met_it_looks_where_least_is_broken():
     study = MemoryStudy(PLANE, "cascbo", options=FAST)
-    with caplog.at_level(logging.WARNING):
-        trials = run(study, 60, smooth, lambda v: 1.0 + v["x"])
-    said = [r.getMessage() for r in caplog.records]
-    assert len(said) == 1
-    assert said[0].startswith("nothing feasible in 50 trials; closest is {'x': ")
-    assert "which breaks c by 1" in said[0]
-    assert min(t.params["x"] for t in trials) < 0.05, "it looks where least is broken"
+    trials = run(study, 60, smooth, lambda v: 1.0 + v["x"])
+    assert min(t.params["x"] for t in trials) < 0.05
 
 
 def test_a_space_of_one_point_is_asked():

@@ -1,6 +1,5 @@
 """The sampler on studies: any space, restarts, parallel trials, constraints, bad input."""
 
-import logging
 import math
 from datetime import datetime, timedelta
 
@@ -299,25 +298,6 @@ def test_objectives_that_are_no_numbers_count_as_failures():
 
     study.optimize(objective, n_trials=30)
     assert len({t.params["x"] for t in study.trials}) == 30
-
-
-def test_a_constraint_that_cannot_be_met_is_said_with_what_comes_closest(caplog):
-    study = MemoryStudy(SPHERE, "islands")
-    with caplog.at_level(logging.WARNING):
-        for _ in range(110):
-            proposal, _ = study.asker.ask()
-            excess = 1.0 + abs(proposal.values["x0"])
-            study.tell(study.add(proposal), [1.0], {"never": excess})
-    said = [r.message for r in caplog.records if "nothing feasible in" in r.message]
-    assert len(said) == 2
-    assert "nothing feasible in 50 trials; closest is trial" in said[0]
-    assert "which breaks never by 1." in said[0]
-
-
-def test_a_feasible_search_is_not_warned_of(caplog):
-    with caplog.at_level(logging.WARNING):
-        MemoryStudy(SPHERE, "islands").run(60, sphere)
-    assert not caplog.records
 
 
 # A plain Optuna study.

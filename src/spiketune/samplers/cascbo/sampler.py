@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any, Final, final
 
@@ -27,14 +26,12 @@ from spiketune.samplers.cascbo.trust_region import TrustRegion
 from spiketune.samplers.seen import SeenSpace
 from spiketune.space import Space
 
-_LOG: Final = logging.getLogger(__name__)
 _FEASIBLE: Final = 5  # trials that a design waits for
 _MOST_DESIGN: Final = 1  # trials per axis that a design lasts at most
 _DESIGN_CANDIDATES: Final = 100  # few: the least of many draws of a young model lies in a corner
 _MOST_STARTUP: Final = 20
 _STARTUP_CANDIDATES: Final = 64  # more than one, for the requirements
 _LEAST_FAILURES: Final = 10  # before a box shrinks
-_SAY_AT: Final = 50  # trials without a feasible one, and again at each doubling
 
 
 @final
@@ -110,7 +107,6 @@ class CascboSampler(BaseSampler):
         self._history: History | None = None
         self._models: Models | None = None
         self._seen = SeenSpace(space)
-        self._said_at = 0
         self._threads = ThreadpoolController()
 
     def prepare(self, seed: int, spent: float | None) -> None:
@@ -194,7 +190,6 @@ class CascboSampler(BaseSampler):
             options.success_tolerance, options.failure_tolerance or max(_LEAST_FAILURES, domain.d)
         )
         now = follow(history, region)
-        self._say(history)
         asked["region"] = now.region.index
         trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
         pending_rows = running(domain, trials, trial.number)
@@ -247,25 +242,6 @@ class CascboSampler(BaseSampler):
         if axis is not None:
             upper[axis] = upper_bound(spent, options.grow_until, options.grow_from)
         return upper
-
-    def _say(self, history: History) -> None:
-        """Warn of a search that saw nothing feasible for long."""
-        n = history.n
-        if n < max(_SAY_AT, 2 * self._said_at) or history.feasible.any():
-            return
-        self._said_at = n
-        violations = history.violations()
-        closest = history.observations[int(np.argmin(violations))]
-        broken = {name: v for name, v in closest.constraints.items() if v > 0}
-        words = ", ".join(f"{name} by {value:.4g}" for name, value in sorted(broken.items()))
-        params = history.domain.params(closest.row)
-        _LOG.warning(
-            "nothing feasible in %d trials; closest is %s, which breaks %s. The search goes on; "
-            "loosen the constraint or widen the space if this stays so.",
-            n,
-            params,
-            words or "no constraint, but did not finish",
-        )
 
 
 def _unlike(domain: Domain, points: Array, known: Array) -> Array:

@@ -114,17 +114,6 @@ class Archipelago:
             rng=rng,
         )
 
-    def in_vain(self) -> str:
-        """What comes closest to meeting the constraints, in words; empty if something does."""
-        members = [one for island in self.islands for one in island.members]
-        if not members:
-            return "none ended with a result"
-        closest = ranked(members, self.scales)[0]
-        if closest.standing != Standing.INFEASIBLE:
-            return ""
-        broken = ", ".join(f"{name} by {value:.4g}" for name, value in closest.excess.items())
-        return f"closest is trial {closest.number}, which breaks {broken}"
-
     # The fold.
 
     def _take_in_new(self, trials: Sequence[FrozenTrial]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, final
 
@@ -20,9 +19,7 @@ from spiketune.samplers.islands.options import POPULATION, read
 from spiketune.samplers.seen import SeenSpace
 from spiketune.space import Space
 
-_LOG: Final = logging.getLogger(__name__)
 _TRIES: Final = 10  # to avoid a configuration that was asked before
-_SAY_AT: Final = 50  # trials without a feasible one, and again at each doubling
 
 
 @final
@@ -72,7 +69,6 @@ class IslandsSampler(BaseSampler):
         self._independent = RandomSampler(seed)
         self._fresh_seed: int | None = None
         self._archipelago: Archipelago | None = None
-        self._said_at = 0
 
     def prepare(self, seed: int, spent: float | None) -> None:
         """Say what the next ask is made with.
@@ -108,7 +104,6 @@ class IslandsSampler(BaseSampler):
             self._archipelago = Archipelago(genome, study.directions, self._options)
         world = self._archipelago
         world.take_in(study._storage.get_all_trials(study._study_id, deepcopy=False))
-        self._say(world)
         index = world.next_island()
         moves = world.moves(index, self._rng)
         row, note = world.islands[index].propagator.propose(world.surroundings(index), self._rng)
@@ -143,18 +138,3 @@ class IslandsSampler(BaseSampler):
             row[axis] = genome.gene(axis, rng)
             params = genome.params(row)
         return params
-
-    def _say(self, world: Archipelago) -> None:
-        """Warn of a search that saw nothing feasible for long."""
-        n = world.n_told
-        if n < max(_SAY_AT, 2 * self._said_at):
-            return
-        self._said_at = n
-        words = world.in_vain()
-        if words:
-            _LOG.warning(
-                "nothing feasible in %d trials; %s. The search goes on; loosen the constraint or "
-                "widen the space if this stays so.",
-                n,
-                words,
-            )
