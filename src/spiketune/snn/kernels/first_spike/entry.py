@@ -25,7 +25,8 @@ from spiketune.snn.kernels.first_spike.few import MAX_INPUTS, forward_few
 from spiketune.snn.kernels.first_spike.few_backward import backward_few
 from spiketune.snn.kernels.first_spike.one_pass import forward_one_pass
 from spiketune.snn.kernels.first_spike.spikes import DOUBLE, EQUAL, Floats, Gradients, Spikes
-from spiketune.snn.kernels.first_spike.wide import MIN_NEURONS, backward_wide, forward_wide
+from spiketune.snn.kernels.first_spike.wide import MIN_NEURONS, forward_wide
+from spiketune.snn.kernels.first_spike.wide_backward import backward_wide
 
 
 def forward(
