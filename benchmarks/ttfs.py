@@ -3,7 +3,8 @@
 The other side is what the equations suggest: inputs are sorted, a triangular mask makes all
 prefixes of all inputs, and the first valid spike time is taken; autograd does the rest. Forward
 and backward of one layer with delays per input, in processor time of one thread; peak memory in
-processes of their own. Then an epoch of `yin-yang-h30-ws` and a step of 784-350-10 at batch 80.
+processes of their own. Then an epoch of `yin-yang-h30-ws`, a pack of 16 seeds of it beside one
+seed, and a step of 784-350-10 at batch 80.
 
     python benchmarks/ttfs.py [--rounds 5]
 """
@@ -28,6 +29,7 @@ from spiketune.config.training import TrainingTrial
 from spiketune.data.registry import load
 from spiketune.snn.first_spike import first_spikes
 from spiketune.training.first_spike import FirstSpikeTrainer
+from spiketune.training.first_spike_pack import FirstSpikePack
 
 # Inputs, neurons, batch: the mask takes B n n M numbers, so large layers must be thin.
 CASES = ((4, 30, 150), (64, 30, 50), (784, 10, 2))
@@ -89,6 +91,41 @@ def trainer(name: str, train_share: float = 1.0) -> FirstSpikeTrainer:
     return FirstSpikeTrainer(config, load(config.dataset), seed=0, study_seed=0)
 
 
+def section(name: str) -> TrainingTrial:
+    """The trial section of a recipe, with a few epochs."""
+    text = files("spiketune.recipes").joinpath(f"{name}.yaml").read_text()
+    trial = yaml.safe_load(text)["trial"]
+    trial["training"]["epochs"] = 3
+    return TrainingTrial.model_validate(trial)
+
+
+def both_times(work: Callable[[], object]) -> tuple[float, float]:
+    """Processor and wall time of one call."""
+    started_s = time.process_time(), time.perf_counter()
+    work()
+    return time.process_time() - started_s[0], time.perf_counter() - started_s[1]
+
+
+def pack(rounds: int, n: int = 16) -> str:
+    """Whole epochs, with validation, of a pack of seeds beside one seed, turn about."""
+    config = section("yin-yang-h30-ws")
+    splits, epochs = load(config.dataset), config.training.epochs
+    ratios, alone, together = [], [], []
+    for _ in range(rounds + 1):
+        one = FirstSpikeTrainer(config, splits, seed=0, study_seed=0)
+        many = FirstSpikePack(config, splits, range(n), study_seed=0)
+        own, all_of_them = both_times(one.run), both_times(many.run)
+        ratios.append([theirs / ours for theirs, ours in zip(all_of_them, own, strict=True)])
+        alone.append(own[0] / epochs)
+        together.append(all_of_them[0] / epochs)
+    cpu, wall = (statistics.median(side) for side in zip(*ratios[1:], strict=True))
+    return (
+        f"a pack of {n}: {cpu:.1f} times the processor time and {wall:.1f} times the wall time of "
+        f"one ({statistics.median(together[1:]):.3f} and {statistics.median(alone[1:]):.3f} s "
+        "per epoch with validation)"
+    )
+
+
 def peak_mb() -> int:
     """Of this process alone; what `resource` tells has the parent's peak in it."""
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -144,6 +181,7 @@ def main() -> None:
     small = trainer("yin-yang-h30-ws")
     epochs = [seconds(lambda: (small._train_epoch(0), small._validate())) for _ in range(5)]
     print(f"yin-yang-h30-ws: {statistics.median(epochs):.3f} s per epoch ({min(epochs):.3f} best)")
+    print(pack(arguments.rounds))
     wide = trainer("mnist-ttfs", train_share=0.02)
     steps = [seconds(lambda: wide._train_batch(torch.arange(80), torch.Generator()))]
     print(f"784-350-10 at batch 80: {1e3 * steps[0]:.0f} ms per step, {apart('mnist')} MB in all")

@@ -56,3 +56,25 @@ def test_currents_as_input_are_refused_before_any_trial(cli, tmp_path):
     assert status == 2
     assert "trial.dataset.encoding: `kind: stdp` needs spikes" in err
     assert not (tmp_path / "runs/wrong/result.json").exists()
+
+
+def test_a_run_is_gone_on_with_measured_and_drawn_like_any_other(cli, tmp_path):
+    small = {
+        **SECTION,
+        "dataset": {**SECTION["dataset"], "train_share": 0.1, "steps": 40},
+        "training": {"epochs": 2},
+    }
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump({"trial": small}))
+    status, out, _ = cli("train", "one.yaml", "--snapshots", "0,1", "--json")
+    assert status == 0
+    whole = json.loads(out)["metrics"]
+    status, out, err = cli("continue", "runs/one", "--from", 1, "--epochs", 2, "--json")
+    assert status == 0, err
+    again = json.loads(out)["metrics"]
+    assert again["validation_accuracy"] == whole["validation_accuracy"]
+    assert again["spikes_per_sample"] == whole["spikes_per_sample"]
+    status, _, err = cli("inference", "runs/one", "--epoch", 1, "--repeat", 2)
+    assert status == 0, err
+    status, _, err = cli("evaluate", "runs/one")
+    assert status == 0, err
+    assert (tmp_path / "runs/one/evaluation-validation.html").exists()

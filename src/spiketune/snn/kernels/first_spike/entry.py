@@ -16,6 +16,7 @@ first-spike times", arXiv:1912.11443, equations 6-12; gradients by the implicit 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 
@@ -23,7 +24,9 @@ from spiketune.snn.kernels.first_spike.backward import backward_one_by_one
 from spiketune.snn.kernels.first_spike.few import MAX_INPUTS, forward_few
 from spiketune.snn.kernels.first_spike.few_backward import backward_few
 from spiketune.snn.kernels.first_spike.one_pass import forward_one_pass
-from spiketune.snn.kernels.first_spike.spikes import DOUBLE, Floats, Gradients, Spikes
+from spiketune.snn.kernels.first_spike.spikes import DOUBLE, EQUAL, Floats, Gradients, Spikes
+from spiketune.snn.kernels.first_spike.wide import MIN_NEURONS, forward_wide
+from spiketune.snn.kernels.first_spike.wide_backward import backward_wide
 
 
 def forward(
@@ -72,10 +75,13 @@ def forward_pack(
         return Spikes(spikes, kept)
     times, weights = np.ascontiguousarray(times), np.ascontiguousarray(weights)
     delays, c = np.ascontiguousarray(delays), np.ascontiguousarray(c)
-    few = offset == 0.0 and _are_few(n, rho, delays)
+    way = _way(n, M, rho, delays) if offset == 0.0 else "one by one"
     for g in range(G):
-        if few:
+        if way == "few":
             forward_few(times[g], weights[g], delays[g], c[g], spikes[g], kept[g])
+        elif way == "wide":
+            by_input = np.ascontiguousarray(weights[g].T)
+            forward_wide(times[g], by_input, c[g], float(rho), spikes[g], kept[g])
         else:
             given = (times[g], weights[g], delays[g], c[g], float(rho), offset)
             forward_one_pass(*given, spikes[g], kept[g])
@@ -124,20 +130,32 @@ def backward_pack(
     weights, delays = np.ascontiguousarray(weights), np.ascontiguousarray(delays)
     weights_grad, times_grad = np.zeros(weights.shape), np.zeros(times.shape)
     delays_grad, n_capped = np.zeros(delays.shape), np.zeros(1, np.int64)
-    few = _are_few(times.shape[2], rho, delays)
+    way = _way(times.shape[2], weights.shape[1], rho, delays)
     for g in range(len(times)):
         kept = (spikes.times[g], spikes.kept[g], grad[g], largest_dw)
         found = (weights_grad[g], times_grad[g], delays_grad[g], n_capped)
-        if few:
+        if way == "few":
             backward_few(times[g], weights[g], delays[g], *kept, *found)
+        elif way == "wide":
+            by_input = np.ascontiguousarray(weights[g].T)
+            by_input_grad = np.zeros(by_input.shape)
+            own = (by_input_grad, times_grad[g], n_capped)
+            backward_wide(times[g], by_input, float(rho), *kept, *own)
+            weights_grad[g] = by_input_grad.T
         else:
             backward_one_by_one(times[g], weights[g], delays[g], float(rho), *kept, *found)
     return Gradients(weights_grad, times_grad, delays_grad, int(n_capped[0]))
 
 
-def _are_few(n: int, rho: float, delays: Floats) -> bool:
-    """Whether neurons with so many inputs go through vector instructions."""
-    return rho == DOUBLE and 0 < n <= MAX_INPUTS and delays.shape[1] <= 1
+def _way(
+    n: int, n_neurons: int, rho: float, delays: Floats
+) -> Literal["few", "wide", "one by one"]:
+    """Which of the kernels is the fastest for a layer."""
+    if rho == DOUBLE and 0 < n <= MAX_INPUTS and delays.shape[1] <= 1:
+        return "few"
+    if rho in (EQUAL, DOUBLE) and n > 0 and delays.shape[1] == 0 and n_neurons >= MIN_NEURONS:
+        return "wide"
+    return "one by one"
 
 
 def _some(delays: Floats | None, weights: Floats) -> Floats:
