@@ -117,7 +117,7 @@ def test_processes_that_an_objective_leaves_behind_are_ended(local, tmp_path):
 
 def test_a_killed_fork_server_is_replaced_and_its_trials_are_lost_not_forgotten(local, tmp_path):
     local.submit(job(tmp_path, 0, "waits_for_stop"))
-    assert isinstance(local.events(20.0)[0], Report)
+    assert isinstance(local.events(60.0)[0], Report)
     pid = int((tmp_path / "00000/attempt-1/lease.json").read_text().split()[1])
     os.kill(local._server.pid, signal.SIGKILL)
     (end,) = ends(collect(local, 1))
