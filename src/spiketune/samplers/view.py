@@ -14,7 +14,7 @@ in a draft until the trial is written down.
 from __future__ import annotations
 
 import copy
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, final
 
@@ -76,6 +76,7 @@ class SamplerView(BaseStorage):
         self._told: list[list[float]] = []
         self._constraints: tuple[str, ...] = ()
         self._stale = False
+        self._filler: list[float] | None = None  # what unusable trials show as values
         self._study_attrs: dict[str, Any] = {}
         self.draft = create_trial(state=TrialState.RUNNING)
 
@@ -115,11 +116,11 @@ class SamplerView(BaseStorage):
             self._take_in(i)
         if self._stale:
             self._seen = [self._transformed(as_stopped(trial)) for trial in raw]
-            self._stale = False
+            self._stale, self._filler = False, None
         if self._plain:
             return
         if self._unusable or (self._blind and self._infeasible):
-            self._fill()
+            self._fill(changed)
 
     def _take_in(self, i: int) -> None:
         raw = self._raw[i]
@@ -181,7 +182,7 @@ class SamplerView(BaseStorage):
             return False
         return self._is_unusable(trial) or trial.state == TrialState.COMPLETE
 
-    def _fill(self) -> None:
+    def _fill(self, changed: Iterable[int]) -> None:
         """Give failed trials values that teach the objectives nothing: the median told so far.
 
         A sampler that is blind to constraints gets the worst value instead, for infeasible
@@ -195,8 +196,12 @@ class SamplerView(BaseStorage):
             filler = [float(v) for v in signs * np.max(signs * np.array(self._told), axis=0)]
         else:
             filler = [float(v) for v in np.median(np.array(self._told), axis=0)]
-        for i in self._unusable | (self._infeasible if self._blind else set()):
+        without = self._unusable | (self._infeasible if self._blind else set())
+        if filler == self._filler:  # those taken in earlier show it already
+            without &= set(changed)
+        for i in without:
             self._seen[i].values = filler
+        self._filler = filler
 
     # What a sampler reads.
 
