@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from spiketune.config.executor import Executor as ExecutorConfig
-from spiketune.errors import InputError
+from spiketune.errors import InputError, SpiketuneError
 from spiketune.executors.lease import claim, read_end, write_result
 from spiketune.executors.registry import make_executor
 from spiketune.messages import Failure, Report, Result, to_json
@@ -28,6 +28,8 @@ from spiketune.executors.dask import DaskExecutor
 from spiketune.executors.dask_workers import ExistingWorkers, LocalWorkers
 
 ROOT = Path(TESTS).parent
+# Starting a cluster takes five processes with all of Dask: two minutes where ten want a core.
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
@@ -229,6 +231,20 @@ def test_a_worker_that_dask_gives_up_is_replaced(tmp_path, monkeypatch):
         executor.submit(job(tmp_path, 1))
         assert isinstance(ends(collect(executor, 1, limit_s=90.0))[0], Result)
         executor.close()
+
+
+def test_a_cluster_that_goes_away_ends_the_session_with_the_remedy(own_cluster, tmp_path):
+    cluster, executor = own_cluster
+    assert executor.free_slots == 1
+    cluster.close()
+    client, deadline_s = executor._workers.client, time.monotonic() + 60.0
+    while client.status != "closed" and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    executor._workers._counted_s = float("-inf")
+    assert executor.free_slots == 1  # the last answer stands
+    with pytest.raises(SpiketuneError, match=r"scheduler went away; .* `spiketune resume` goes on"):
+        executor.submit(job(tmp_path))
+    executor.close()
 
 
 def test_an_address_where_nobody_answers_is_told_in_bounded_time(monkeypatch):

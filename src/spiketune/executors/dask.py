@@ -185,8 +185,8 @@ class DaskExecutor(Executor):
         for number in list(self._attempts):
             self.cancel(number, kill=True)
         self._attempts.clear()
-        if self._workers.outlive:
-            with contextlib.suppress(OSError, TimeoutError):  # the cluster may be gone
+        if self._workers.outlive and self._workers.client.status == "running":
+            with contextlib.suppress(OSError, TimeoutError, RuntimeError):  # it may be gone
                 self._workers.client.unregister_worker_plugin(self._plugin)
         self._workers.close()
 

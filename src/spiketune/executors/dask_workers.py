@@ -136,10 +136,12 @@ class ExistingWorkers(DaskWorkers):
 
     def _count(self) -> int:
         self._counted_s = time.monotonic()
+        if self.client.status != "running":
+            return self._n_workers
         try:
             self._n_workers = sum(self.client.nthreads().values())
-        except (OSError, TimeoutError):
-            return self._n_workers  # it is being reconnected; the last answer stands
+        except (OSError, TimeoutError, RuntimeError):
+            return self._n_workers  # it is being reconnected, or gone; the last answer stands
         return self._n_workers
 
     @property
