@@ -112,7 +112,7 @@ def supervised(request) -> Iterator[Executor]:
     made.close()
 
 
-def collect(executor: Executor, n_ends: int, limit_s: float = 30.0) -> list[Message]:
+def collect(executor: Executor, n_ends: int, limit_s: float = 60.0) -> list[Message]:
     messages: list[Message] = []
     deadline_s = time.monotonic() + limit_s
     while sum(not isinstance(m, Report) for m in messages) < n_ends:
@@ -187,7 +187,7 @@ def test_a_trial_that_leaves_when_its_time_is_over_is_a_timeout(supervised, tmp_
 def test_a_cancelled_trial_leaves_as_preempted(supervised, tmp_path):
     supervised.submit(job(tmp_path, 0, "waits_for_stop"))
     if not isinstance(supervised, SimulatedExecutor):
-        assert isinstance(supervised.events(20.0)[0], Report)
+        assert isinstance(supervised.events(60.0)[0], Report)
     supervised.cancel(0)
     (end,) = ends(collect(supervised, 1))
     assert isinstance(end, Failure)
@@ -257,7 +257,7 @@ def test_closing_ends_the_process_of_a_trial(supervised, tmp_path, asked_before)
     assert not alive(pid)
 
 
-def pid_of(executor, folder: Path, limit_s: float = 30.0) -> int:
+def pid_of(executor, folder: Path, limit_s: float = 60.0) -> int:
     """Process of the attempt in a folder, once it is at work."""
     deadline_s = time.monotonic() + limit_s
     while (lease := read_lease(folder)) is None:

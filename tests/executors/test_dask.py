@@ -55,7 +55,7 @@ def worker_pid(folder):
 def test_a_killed_worker_loses_its_attempt_once_and_is_replaced(own_cluster, tmp_path):
     _, executor = own_cluster
     executor.submit(job(tmp_path, 0, "lasts"))
-    assert isinstance(executor.events(20.0)[0], Report)
+    assert isinstance(executor.events(60.0)[0], Report)
     os.kill(worker_pid(tmp_path), signal.SIGKILL)
     (end,) = ends(collect(executor, 1))
     assert isinstance(end, Failure)
@@ -68,7 +68,7 @@ def test_a_killed_worker_loses_its_attempt_once_and_is_replaced(own_cluster, tmp
 def test_a_child_that_saw_its_worker_die_and_wrote_a_checkpoint_is_preempted(own_cluster, tmp_path):
     _, executor = own_cluster
     executor.submit(job(tmp_path, 0, "waits_for_stop"))
-    assert isinstance(executor.events(20.0)[0], Report)
+    assert isinstance(executor.events(60.0)[0], Report)
     os.kill(worker_pid(tmp_path), signal.SIGKILL)
     (end,) = ends(collect(executor, 1))
     assert (end.kind, (tmp_path / "00000/checkpoints/step").exists()) == ("preempted", True)
@@ -92,7 +92,7 @@ def test_a_worker_that_closes_waits_for_the_checkpoint_and_says_why(tmp_path, li
         try:
             executor = DaskExecutor(ExistingWorkers(cluster.scheduler_address), base_folder=TESTS)
             executor.submit(job(tmp_path, 0, "leaves_slowly"))
-            assert isinstance(executor.events(20.0)[0], Report)
+            assert isinstance(executor.events(60.0)[0], Report)
             if not lifetime:
                 worker.send_signal(signal.SIGTERM)
             (end,) = ends(collect(executor, 1))
@@ -157,7 +157,7 @@ from spiketune.executors.dask_workers import ExistingWorkers
 from tests.executors.test_contract import job, TESTS
 executor = DaskExecutor(ExistingWorkers(sys.argv[2]), base_folder=TESTS)
 executor.submit(job(Path(sys.argv[1]), 0, "lasts", time_limit_s=60.0))
-while not executor.events(20.0):  # its first report
+while not executor.events(60.0):  # its first report
     pass
 print("begun", flush=True)
 time.sleep(600)
@@ -195,7 +195,7 @@ def test_an_attempt_that_nobody_began_is_not_adopted_and_can_no_longer_begin(tmp
 def test_an_attempt_that_waits_for_a_worker_is_cancelled_at_once(own_cluster, tmp_path):
     _, executor = own_cluster
     executor.submit(job(tmp_path, 0, "waits_for_stop"))
-    assert isinstance(executor.events(20.0)[0], Report)
+    assert isinstance(executor.events(60.0)[0], Report)
     executor.submit(job(tmp_path, 1, "number"))
     executor.cancel(1)
     (end,) = ends(collect(executor, 1))
@@ -225,7 +225,7 @@ def test_a_worker_that_dask_gives_up_is_replaced(tmp_path, monkeypatch):
         workers = LocalWorkers(1)
         executor = DaskExecutor(workers, base_folder=TESTS)
         executor.submit(job(tmp_path, 0, "lasts"))
-        assert isinstance(executor.events(20.0)[0], Report)
+        assert isinstance(executor.events(60.0)[0], Report)
         os.kill(worker_pid(tmp_path), signal.SIGKILL)
         assert ends(collect(executor, 1))[0].kind == "worker_lost"
         executor.submit(job(tmp_path, 1))

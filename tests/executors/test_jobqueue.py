@@ -146,7 +146,7 @@ def test_a_first_job_that_is_refused_ends_the_session_with_the_schedulers_words(
     made = workers(jobs=1)
     made.submit(job(tmp_path / "trials"))
     with pytest.raises(InputError, match=r"slurm refused a job: .*partition specified: nope; corr"):
-        made.events(20.0)
+        made.events(60.0)
     made.close()
 
 
@@ -217,7 +217,7 @@ def test_a_worker_leaves_before_its_walltime(slurm, tmp_path):
     made.close()
 
 
-def collect_until_report(executor, limit_s=40.0):
+def collect_until_report(executor, limit_s=80.0):
     deadline_s = time.monotonic() + limit_s
     while time.monotonic() < deadline_s:
         for message in executor.events(1.0):

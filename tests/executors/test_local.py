@@ -1,15 +1,19 @@
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from spiketune.config.executor import Executor as ExecutorConfig
+from spiketune.executors.lease import read_lease
 from spiketune.executors.local import LocalExecutor, modules_to_preload
 from spiketune.executors.registry import make_executor
+from spiketune.executors.supervision import supervise
 from spiketune.messages import Failure, Report, Result
 from spiketune.study.attempts import read_end, read_reports
 from tests.executors.test_contract import TESTS, alive, collect, ends, job
@@ -117,7 +121,7 @@ def test_processes_that_an_objective_leaves_behind_are_ended(local, tmp_path):
 
 def test_a_killed_fork_server_is_replaced_and_its_trials_are_lost_not_forgotten(local, tmp_path):
     local.submit(job(tmp_path, 0, "waits_for_stop"))
-    assert isinstance(local.events(20.0)[0], Report)
+    assert isinstance(local.events(60.0)[0], Report)
     pid = int((tmp_path / "00000/attempt-1/lease.json").read_text().split()[1])
     os.kill(local._server.pid, signal.SIGKILL)
     (end,) = ends(collect(local, 1))
@@ -177,3 +181,23 @@ def test_more_workers_than_cores_are_warned_of(monkeypatch):
     with pytest.warns(UserWarning, match="2 workers share 1 cores; trials will slow each other"):
         executor = make_executor(ExecutorConfig(workers=2), {"function": "targets:number"}, TESTS)
     executor.close()
+
+
+def test_a_supervisor_does_not_outlive_its_fork_server_that_another_thread_closes(tmp_path):
+    """As on a Dask worker whose asker leaves: a thread that stays takes a place for ever."""
+    for number in range(4):
+        local = LocalExecutor(1, base_folder=TESTS)
+        attempt = job(tmp_path, number, "waits_for_stop")
+
+        def run(attempt=attempt, local=local):
+            with contextlib.suppress(RuntimeError, ValueError, OSError):
+                supervise(attempt, local)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        deadline_s = time.monotonic() + 60.0
+        while read_lease(Path(attempt.folder)) is None and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        local.close()
+        thread.join(20.0)
+        assert not thread.is_alive()

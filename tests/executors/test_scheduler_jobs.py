@@ -328,7 +328,7 @@ def test_a_queued_job_is_cancelled(slurm, tmp_path):
 def test_a_preempted_job_and_an_scancelled_one_are_preempted(slurm, tmp_path):
     made = executor()
     made.submit(job(tmp_path, 0, "waits_for_stop"))
-    assert isinstance(made.events(20.0)[0], Report)
+    assert isinstance(made.events(60.0)[0], Report)
     job_id = (tmp_path / "00000/attempt-1/scheduler_job").read_text().strip()
     subprocess.run(["scancel", job_id], check=True)
     (end,) = ends(collect(made, 1))
@@ -376,7 +376,7 @@ def test_jobs_outlive_a_killed_asker_and_are_adopted(slurm, tmp_path):
 def test_a_job_that_another_preempts_leaves_its_checkpoint(slurm, tmp_path):
     made = executor(jobs=1)
     made.submit(job(tmp_path, 0, "waits_for_stop"))
-    assert isinstance(made.events(20.0)[0], Report)
+    assert isinstance(made.events(60.0)[0], Report)
     urgent = subprocess.run(
         ["sbatch", "--parsable", "--partition=urgent", "--exclusive", "--wrap=sleep 60"],
         capture_output=True,

@@ -1,19 +1,12 @@
-"""Tables for the terminal and records for scripts."""
+"""Tables of trials for the terminal."""
 
 import io
-import json
 
 from rich.console import Console
 from rich.table import Table
 
-from spiketune.report.tables import (
-    best_records,
-    best_table,
-    front_records,
-    front_table,
-    status_record,
-    status_table,
-)
+from spiketune.report.summary import StudySummary
+from spiketune.report.tables import trial_table
 from tests.report.studies import LR, finished, summary, synthetic
 
 
@@ -23,12 +16,16 @@ def shown(table: Table) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def front_table(summary: StudySummary) -> Table:
+    return trial_table(summary, summary.front, "Front")
+
+
 def names(table: Table) -> list[str]:
     return [str(column.header).replace("\n", "") for column in table.columns]
 
 
 def test_long_names_are_broken_over_lines_so_that_no_number_is_cut() -> None:
-    table = best_table(study(), 5)
+    table = front_table(study())
     assert any("\n" in str(column.header) for column in table.columns)
     console = Console(file=io.StringIO(), width=130, color_system=None)
     console.print(table)
@@ -59,22 +56,10 @@ def test_columns_are_named_in_short_and_numbers_are_compact() -> None:
 
 
 def test_numbers_are_right_aligned_and_words_are_not() -> None:
-    table = best_table(synthetic(), 5)
+    table = trial_table(synthetic(), synthetic().ranked[:5], "Best")
     columns = dict(zip(names(table), [c.justify for c in table.columns], strict=True))
     assert columns["validation_accuracy"] == columns["neurons"] == "right"
     assert columns["optimizer.name"] == "left"
-
-
-def test_the_best_table_is_cut_at_the_top() -> None:
-    assert [r["trial"] for r in best_records(study(), 2)] == [1, 2]
-    assert best_table(study(), 2).row_count == 2
-
-
-def test_records_hold_full_names_and_can_be_written_as_json() -> None:
-    records = front_records(study())
-    assert json.loads(json.dumps(records)) == records
-    assert records[0]["params"] == {LR: 0.0001}
-    assert [record["knee"] for record in records] == [False, True, False]
 
 
 def test_markup_in_a_name_is_printed_as_it_is() -> None:
@@ -83,14 +68,5 @@ def test_markup_in_a_name_is_printed_as_it_is() -> None:
     assert "[/bold]" in shown(table)
 
 
-def test_the_status_table_tells_states_and_shares() -> None:
-    text = shown(status_table(synthetic()))
-    assert "finished" in text
-    assert "0.9352" in text
-    assert status_record(synthetic())["by_state"]["finished"] == 35
-
-
-def test_an_empty_study_has_tables_that_say_so() -> None:
+def test_an_empty_study_has_a_table_that_says_so() -> None:
     assert "No feasible trial" in shown(front_table(summary()))
-    assert best_records(summary()) == []
-    assert status_record(summary())["knee"] is None

@@ -46,6 +46,12 @@ def test_a_fresh_sampler_asks_for_the_same_trials(tmp_path, name):
     assert (found.n_asked, found.differences) == (12, ())
 
 
+def test_optunas_gp_fits_and_asks_the_same_again(tmp_path):
+    folder = ran(tmp_path, "gp", trials=7, options={"n_startup_trials": 4})
+    found = replayed(folder)
+    assert (found.n_asked, found.differences) == (7, ())
+
+
 @pytest.mark.parametrize("name", ["cascbo", "nsga2"])
 def test_workers_that_overtake_each_other_and_rejected_trials_do_not_matter(tmp_path, name):
     options = {"n_startup_trials": 4} if name == "cascbo" else {"population_size": 4}

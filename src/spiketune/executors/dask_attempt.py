@@ -149,6 +149,7 @@ class ForkServers(WorkerPlugin):  # type: ignore[misc]
         self._patience_s = patience_s
         self._servers: dict[int, LocalExecutor] = {}
         self._at_work: set[int] = set()
+        self._closed = False
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
@@ -163,6 +164,8 @@ class ForkServers(WorkerPlugin):  # type: ignore[misc]
     def of_this_thread(self) -> LocalExecutor:
         """The calling thread's fork server, started with its first attempt."""
         thread = threading.get_ident()
+        if self._closed:
+            raise RuntimeError("the asker of this attempt has left")
         if thread not in self._servers:
             self._servers[thread] = LocalExecutor(
                 1, preload=self._preload, base_folder=self._base_folder, job="dask"
@@ -174,5 +177,6 @@ class ForkServers(WorkerPlugin):  # type: ignore[misc]
         deadline_s = time.monotonic() + self._patience_s
         while self._at_work and worker.status not in _AT_WORK and time.monotonic() < deadline_s:
             await asyncio.sleep(_POLL_S)
+        self._closed = True
         for server in list(self._servers.values()):
             await asyncio.to_thread(server.close)

@@ -93,6 +93,7 @@ class LocalExecutor(Executor):
         self._base_folder = base_folder
         self._attempts: dict[int, _Attempt] = {}
         self._oom_kills = oom_kills()
+        self._closed = False
         self._start_server()
 
     def _start_server(self) -> None:
@@ -184,6 +185,7 @@ class LocalExecutor(Executor):
 
     def close(self) -> None:
         """End every child and the fork server."""
+        self._closed = True
         self._control.close()  # the server ends its children, then itself
         try:
             self._server.wait(timeout=KILL_GRACE_S)
@@ -262,7 +264,13 @@ class LocalExecutor(Executor):
         return list(ended.values())
 
     def _lose_all(self) -> None:
-        """The fork server was killed, and its children with it: start another."""
+        """The fork server was killed, and its children with it: start another.
+
+        Raises:
+            RuntimeError: If another thread has closed this executor meanwhile.
+        """
+        if self._closed:
+            raise RuntimeError("the executor was closed")
         for attempt in self._attempts.values():
             while attempt.link.fileno() >= 0:
                 self._read_child(attempt)

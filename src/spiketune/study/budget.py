@@ -3,12 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, final
 
 from optuna.trial import FrozenTrial, TrialState
 
+from spiketune.clock import Clock
+from spiketune.config.study import Budget
+from spiketune.messages import Failure
+
 IMPORTED: Final = "imported"  # user attribute: where a trial of a warm start came from
 _COUNTED = (TrialState.COMPLETE, TrialState.FAIL)
+
+
+@final
+class Spending:
+    """Counts trials and time against a budget, over all sessions.
+
+    Args:
+        budget: What may be spent.
+        trials: Those of the journal as this session begins.
+        sessions: The earlier ones.
+        clock: The time; this session begins now.
+
+    Attributes:
+        n_done: Trials that ended by themselves.
+        n_failed: Trials that failed.
+        failures: Of this session, in words.
+        started_s: When this session began.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        trials: Sequence[FrozenTrial],
+        sessions: Sequence[Mapping[str, Any]],
+        clock: Clock,
+    ) -> None:
+        self._budget, self._clock = budget, clock
+        self.n_done = sum(trial.state == TrialState.COMPLETE for trial in own(trials))
+        self.n_failed = n_counted(trials) - self.n_done
+        self.failures: list[str] = []
+        self.started_s = clock.now_s()
+        self._before_s = uptime_s(sessions, trials)
+
+    def failed(self, failure: Failure) -> None:
+        """Count a trial that failed."""
+        self.n_failed += 1
+        self.failures.append(f"{failure.kind}: {failure.message}")
+
+    @property
+    def n_ended(self) -> int:
+        """Trials that ended or failed."""
+        return self.n_done + self.n_failed
+
+    @property
+    def n_alike(self) -> int:
+        """Failed trials, if nothing else came yet and all failed with the same words."""
+        return len(self.failures) if not self.n_done and len(set(self.failures)) == 1 else 0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds for which the asker was up, over all sessions."""
+        return self._before_s + self._clock.now_s() - self.started_s
+
+    @property
+    def left_s(self) -> float:
+        """Seconds of the time budget that are left."""
+        return self._budget.time - self.elapsed_s if self._budget.time else float("inf")
+
+    def wants(self, n_in_flight: int) -> bool:
+        """Whether the budget has room for a trial beside those that run or wait."""
+        target = self._budget.trials
+        return target is None or self._asked(n_in_flight) < target
+
+    def share(self, n_in_flight: int) -> float:
+        """Share of the budget that is spent, by whichever of trials and time is further."""
+        budget = self._budget
+        shares = [self._asked(n_in_flight) / budget.trials] if budget.trials else []
+        shares += [self.elapsed_s / budget.time] if budget.time else []
+        return min(1.0, max(shares, default=0.0))
+
+    def _asked(self, n_in_flight: int) -> int:
+        return self.n_ended + n_in_flight
 
 
 def n_counted(trials: Sequence[FrozenTrial]) -> int:

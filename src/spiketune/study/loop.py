@@ -17,7 +17,7 @@ from spiketune.samplers.asker import Asker
 from spiketune.samplers.grid import GridExhaustedError
 from spiketune.study.at_work import Running
 from spiketune.study.attempts import RETRIES, may_retry
-from spiketune.study.budget import own
+from spiketune.study.budget import Spending, own
 from spiketune.study.early_ends import reached
 from spiketune.study.feasibility import in_vain, is_due
 from spiketune.study.jobs import JobMaker
@@ -28,7 +28,6 @@ from spiketune.study.recording import Recorder
 from spiketune.study.recovery import Recovery
 from spiketune.study.rungs import RungWatch
 from spiketune.study.sampler_changes import sampler_fact
-from spiketune.study.spending import Spending
 from spiketune.study.storage import StudyStorage
 
 _log = logging.getLogger(__name__)
