@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 
 # Okabe and Ito's colours, which the colour-blind tell apart; peers are dashed.
 STYLES: Mapping[str, tuple[str, str, str]] = {
-    "cascbo+asha": ("cascbo, rungs", "#0072B2", "-"),
+    "cascbo": ("cascbo", "#0072B2", "-"),
     "nsga2+asha": ("nsga2, rungs", "#009E73", "-"),
     "islands": ("islands", "#CC79A7", "-"),
     "propulate+asha": ("Propulate, rungs", "#D55E00", "--"),
@@ -24,6 +24,7 @@ STYLES: Mapping[str, tuple[str, str, str]] = {
     "tpe": ("TPE", "#E69F00", "--"),
     "random": ("random", "#BBBBBB", "--"),
 }
+SPREAD = ("cascbo", "nsga2+asha", "propulate+asha")  # more bands than these hide each other
 _FROM_HOURS = 0.25
 
 
@@ -34,8 +35,8 @@ def plot(
     hours: float,
     seeds: Sequence[int],
 ) -> None:
-    """Draw medians over worlds, with the quartiles of the first, side by side for both settings."""
-    figure, axes = plt.subplots(1, 2, figsize=(10.0, 4.2), layout="constrained")
+    """Draw medians over worlds, with quartiles of some, for both settings side by side."""
+    figure, axes = plt.subplots(1, 2, figsize=(10.0, 4.6), layout="constrained")
     times = np.geomspace(_FROM_HOURS, hours, 60)
     for axis, conservative in zip(axes, (False, True), strict=True):
         setting = Setting(Path(), conservative, False, hours)
@@ -46,9 +47,9 @@ def plot(
                 continue
             curves = np.array([[100 * achieved(setting, run, h) for h in times] for run in chosen])
             low, middle, high = np.quantile(curves, [0.25, 0.5, 0.75], axis=0)
-            shown = f"{label} ({len(chosen)})"
-            axis.plot(times, middle, line, color=colour, label=shown, linewidth=1.8)
-            axis.fill_between(times, low, high, color=colour, alpha=0.12, linewidth=0)
+            axis.plot(times, middle, line, color=colour, label=label, linewidth=1.8)
+            if name in SPREAD:
+                axis.fill_between(times, low, high, color=colour, alpha=0.12, linewidth=0)
         axis.set(
             title=f"{'conservative' if conservative else 'mean'} setting",
             xlabel="simulated hours, 16 workers",
@@ -62,7 +63,12 @@ def plot(
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("best feasible accuracy [%]")
-    axes[1].legend(title="median and quartiles (worlds)", frameon=False, loc="lower right")
+    names = {
+        label: h for a in axes for h, label in zip(*a.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        names.values(), names, frameon=False, loc="outside lower center", ncols=len(names)
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=130)
     print(out)
