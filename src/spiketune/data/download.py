@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 import urllib.request
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Final, Protocol
 
+from spiketune.drafts import draft_of
 from spiketune.errors import DatasetError
 
 _CHUNK_BYTES: Final = 1 << 18
@@ -52,22 +51,14 @@ def fetch(
     except OSError as error:
         raise DatasetError(f"cannot write to {target.parent}: {error}; {remedy}") from error
     for url in urls:
-        # The suffix stays last: it tells a reader whether the file is compressed.
-        handle, name = tempfile.mkstemp(
-            prefix=f".{target.name}-", suffix=target.suffix, dir=target.parent
-        )
-        os.close(handle)
-        temporary = Path(name)
         try:
-            _download(url, temporary, target.name, progress)
-            check(temporary)
-            temporary.replace(target)
+            with draft_of(target) as draft:
+                _download(url, draft, target.name, progress)
+                check(draft)
             return target
         except (OSError, HTTPException, DatasetError) as error:
             _log.info("%s: %s", url, error)
             problems.append(f"{url}: {error}")
-        finally:
-            temporary.unlink(missing_ok=True)
     raise DatasetError(f"cannot download {target.name} ({'; '.join(problems)}); {remedy}")
 
 

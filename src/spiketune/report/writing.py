@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
+from spiketune.drafts import draft_of
 from spiketune.errors import InputError
 
 
@@ -18,13 +17,10 @@ def write_whole(path: Path, text: str) -> Path:
     Raises:
         InputError: If the file cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        with draft_of(path) as draft:
+            draft.write_text(text, encoding="utf-8")
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     return path

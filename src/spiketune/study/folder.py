@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ import yaml
 
 from spiketune.config.loading import Configuration, configure, parse_yaml
 from spiketune.config.study import Study
+from spiketune.drafts import draft_of
 from spiketune.errors import ConfigError, InputError, StudyExistsError, StudyNotFoundError
 from spiketune.messages import OUTPUT
 from spiketune.samplers.auto import settled
@@ -159,16 +159,10 @@ def dated_sibling(path: Path) -> Path:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file so that a reader, or a crash, sees all of it or nothing."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with draft_of(path) as draft, draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def provenance(base_folder: str) -> dict[str, Any]:

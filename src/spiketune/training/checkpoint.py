@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from spiketune.drafts import draft_of
 
 _HEADER: Final = "spiketune"
 
@@ -39,15 +39,9 @@ def snapshot_file(checkpoint: Path, epoch: int) -> Path:
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, which replaces the file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        header = {_HEADER: json.dumps(dict(checkpoint.facts))}
-        save_file(dict(checkpoint.tensors), temporary, metadata=header)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    header = {_HEADER: json.dumps(dict(checkpoint.facts))}
+    with draft_of(path) as draft:
+        save_file(dict(checkpoint.tensors), draft, metadata=header)
 
 
 def load(path: Path) -> Checkpoint:
