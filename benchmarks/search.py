@@ -98,11 +98,13 @@ def seeds_of(text: str) -> list[int]:
     return list(range(int(first), int(last) + 1)) if dash else [int(s) for s in text.split(",")]
 
 
-def named(algorithm: str, n_parameters: int, n_objectives: int, time_s: float) -> str:
+def named(
+    algorithm: str, n_parameters: int, n_objectives: int, time_s: float, *, has_rungs: bool = False
+) -> str:
     """The algorithm, with what it takes in place of `auto`."""
     if algorithm != "auto":
         return algorithm
-    facts = Facts(n_parameters, n_parameters, math.inf, n_objectives, math.inf, time_s)
+    facts = Facts(n_parameters, n_parameters, math.inf, n_objectives, math.inf, time_s, has_rungs)
     taken, why = choose(facts)
     print(f"auto takes {taken}: {why}")
     return taken
@@ -149,7 +151,9 @@ def run_logs(options: argparse.Namespace) -> None:
     for algorithm in options.sampler:
         if options.data is None:
             raise SystemExit("logs: --data names the folder of the paper's logs")
-        taken = named(algorithm, 22, 2 if options.spikes else 1, options.hours * 3600.0)
+        rungs = options.fidelity is not None
+        n_objectives = 2 if options.spikes else 1
+        taken = named(algorithm, 22, n_objectives, options.hours * 3600.0, has_rungs=rungs)
         sampler, settings = ALGORITHMS[taken]
         shown = f"{taken}+{options.fidelity}" if options.fidelity else taken
         for seed in options.seeds:

@@ -1,4 +1,4 @@
-"""The world of the seed's real logs, on its own simulator, which is given by path."""
+"""The world of a real search's logs, on its own simulator, which is given by path."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_what_is_no_number_meets_no_constraint():
 
 def test_it_is_said_at_every_doubling_while_it_is_so():
     assert [n for n in range(1000) if is_due(n)] == [50, 100, 200, 400, 800]
-    assert "none ended with a result" in in_vain([trial(0)], 50)
+    assert "none of 50 trials ended with a result" in in_vain([trial(0)], 50)
     assert in_vain([trial(0, a=1.0), trial(1, a=0.0)], 50) is None
 
 

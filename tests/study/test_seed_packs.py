@@ -1,12 +1,15 @@
 """Trainings over seeds as one job: what goes together, and what comes of each."""
 
 import copy
+from dataclasses import replace
 
 import torch
 
+from spiketune.clock import VirtualClock
 from spiketune.executors.local import LocalExecutor
+from spiketune.executors.simulated import SimulatedExecutor
 from spiketune.messages import Failure, Job, Result
-from spiketune.study.over_seeds import Candidate
+from spiketune.study.over_seeds import Candidate, train_over_seeds
 from spiketune.study.retraining import Plan, retrain
 from spiketune.study.seed_packs import ALONE, TOGETHER, packed
 from spiketune.training.saved import load_network
@@ -72,6 +75,37 @@ def test_only_plain_networks_of_first_spike_times_go_together():
     other = copy.deepcopy(SECTION)
     other["training"]["epochs"] = 3
     assert sizes(packed([job(0), job(1), job(2, other), job(3, other)], 1)) == [2, 2]
+
+
+def test_large_networks_are_trained_one_by_one():
+    large = copy.deepcopy(SECTION)
+    large["network"]["layers"][0]["neurons"] = 350
+    assert sizes(packed([job(k, large) for k in range(3)], 1)) == [1, 1, 1]
+
+
+def test_the_members_of_a_pack_that_fails_are_trained_alone(tmp_path):
+    asked = []
+
+    def script(given):
+        asked.append(given.section["function"])
+        if given.section["function"] == TOGETHER:
+            return [(1.0, Failure(given.number, given.attempt, "oom", "no memory"))]
+        return [(1.0, Result(given.number, given.attempt, {"test_accuracy": given.seed / 200}))]
+
+    def job_of(candidate, k):
+        return replace(job(k), folder=str(tmp_path / f"seed-{k}"))
+
+    told = []
+    ends = train_over_seeds(
+        [Candidate("one", SECTION)],
+        3,
+        job_of,
+        SimulatedExecutor(script, 1, VirtualClock()),
+        lambda label, seed, message: told.append(seed),
+    )
+    assert asked == [TOGETHER, ALONE, ALONE, ALONE]
+    assert [end.metrics["test_accuracy"] for end in ends[0]] == [0.5, 0.505, 0.51]
+    assert told == [0, 1, 2]
 
 
 def test_ends_of_a_pack_are_those_of_its_members():

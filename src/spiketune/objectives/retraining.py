@@ -67,14 +67,14 @@ def retrain_pack(trial: Trial) -> Mapping[str, float]:
             should_stop=trial.should_stop,
         )
         ends = pack.run()
+    if any(not isinstance(end, TrialError) and end.ended == "interrupted" for end in ends):
+        raise Preempted  # before the test split is opened for any of them
     metrics: dict[str, float] = {}
     failures: dict[str, str] = {}
     for g, (end, place) in enumerate(zip(ends, params["folders"], strict=True)):
         if isinstance(end, TrialError):
             failures[str(g)] = str(end)
             continue
-        if end.ended == "interrupted":
-            raise Preempted
         folder = Path(place)
         found, _ = measured_on_test(
             pack.trainers[g],

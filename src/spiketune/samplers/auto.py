@@ -25,6 +25,7 @@ class Facts:
         n_objectives: Objectives.
         n_trials: Budget in trials; infinite if there is none.
         time_s: Budget of time in seconds; infinite if there is none.
+        has_rungs: Whether a fidelity rule stops weak trials.
     """
 
     n_parameters: int
@@ -33,6 +34,7 @@ class Facts:
     n_objectives: int
     n_trials: float
     time_s: float
+    has_rungs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,9 @@ _MANY_TRIALS: Final = 1_000
 _MANY_PARAMETERS: Final = 60
 _LONG_S: Final = 6 * 3600.0
 
-# As benchmarks/RESULTS.md stands: cascbo leads on problems of one and two objectives within some
-# hundred trials; on the logs of 14-hour searches with 16 workers nsga2 with rungs does.
-# docs/samplers.md tells it.
+# As benchmarks/RESULTS.md stands: cascbo leads on problems of one and two objectives (three were
+# not measured) within some hundred trials, and on the logs of 14-hour searches without rungs; with
+# them nsga2 does. docs/samplers.md tells it.
 RULES: Final[Sequence[Rule]] = (
     Rule(
         "grid",
@@ -60,8 +62,13 @@ RULES: Final[Sequence[Rule]] = (
     Rule("nsga3", lambda f: f.n_objectives > 3, "{n_objectives} objectives"),
     Rule(
         "nsga2",
-        lambda f: f.n_trials > _MANY_TRIALS and (f.n_trials < math.inf or f.time_s > _LONG_S),
-        "a long search, whose asks must cost nothing",
+        lambda f: _MANY_TRIALS < f.n_trials < math.inf or f.n_trials == f.time_s == math.inf,
+        "a great many trials, whose asks must cost nothing",
+    ),
+    Rule(
+        "nsga2",
+        lambda f: f.n_trials == math.inf and f.time_s > _LONG_S and f.has_rungs,
+        "a long search that stops weak trials early",
     ),
     Rule(
         "tpe",
@@ -91,6 +98,7 @@ def facts_of(study: Study, space: Space) -> Facts:
         n_objectives=len(study.objectives),
         n_trials=study.budget.trials or math.inf,
         time_s=study.budget.time or math.inf,
+        has_rungs=study.fidelity is not None,
     )
 
 

@@ -27,9 +27,15 @@ def in_vain(rows: Sequence[TrialRow], n: int) -> str | None:
     """
     if any(row.feasible for row in rows):
         return None
+    closest = closest_in_words(rows)
+    if closest is None:
+        return (
+            f"none of {n} trials ended with a result. The search goes on; `spiketune status` says "
+            "how they failed."
+        )
     return (
-        f"nothing feasible in {n} trials; {closest_in_words(rows) or 'none ended with a result'}. "
-        "The search goes on; loosen the constraint or widen the space if this stays so."
+        f"nothing feasible in {n} trials; {closest}. The search goes on; loosen the constraint or "
+        "widen the space if this stays so."
     )
 
 

@@ -203,6 +203,7 @@ class StudyLoop:
             failure = {"kind": "crash", "message": str(error)}
             self._storage.fail(enqueued, {"ended": "failed", "failure": failure})
             self._spending.n_failed += 1
+            self._say_if_in_vain()
             return
         self._waiting.append(Running(self._storage.claim(enqueued, proposal), proposal.values))
 

@@ -97,7 +97,11 @@ def _run(
             if isinstance(message, Report):
                 listen(message)
                 continue
-            for end in running.pop(message.number).ends(message):
+            pack = running.pop(message.number)
+            if isinstance(message, Failure) and len(pack.members) > 1:
+                waiting[:0] = pack.alone  # what fails together may go well alone
+                continue
+            for end in pack.ends(message):
                 listen(end)
                 ends[end.number] = end
                 if isinstance(end, Result):

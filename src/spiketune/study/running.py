@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -113,7 +114,8 @@ def run_session(
     Raises:
         StudyLockedError: If another process runs the study.
     """
-    study = study_of(configuration)
+    study, _ = settled(study_of(configuration), configuration.space)
+    configuration = replace(configuration, study=study)  # what asks is written down, not `auto`
     lock = StudyLock(folder.lock)
     try:
         storage = storage_of(folder, configuration, writable=True)

@@ -23,6 +23,8 @@ ALONE: Final = "spiketune.objectives.retraining:retrain"
 TOGETHER: Final = "spiketune.objectives.retraining:retrain_pack"
 # More save next to nothing, and lose more when one is lost.
 LARGEST: Final = 16
+# Larger networks gain little by going together, and hours would be lost with a pack of them.
+MOST_HIDDEN: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class Pack:
 
     job: Job
     members: tuple[Job, ...]
+
+    @property
+    def alone(self) -> list[Pack]:
+        """Its members, each on its own."""
+        return [Pack(member, (member,)) for member in self.members]
 
     def ends(self, end: Result | Failure) -> list[Result | Failure]:
         """How the members ended."""
@@ -121,4 +128,7 @@ def _go_together(job: Job) -> bool:
         network = check(TrainingTrial, section, "trial").network
     except ConfigError:
         return False  # to be told by the job itself
-    return isinstance(network, FirstSpike) and is_plain(network)
+    if not isinstance(network, FirstSpike) or not is_plain(network):
+        return False
+    hidden = [layer.neurons for layer in network.layers if layer.neurons != "classes"]
+    return sum(hidden) <= MOST_HIDDEN
