@@ -32,7 +32,8 @@ def test_what_an_earlier_call_finished_is_not_repeated_unless_it_changed(tmp_pat
     (found,) = retrain([candidate()], plan(tmp_path), executor, counted(ends))
     assert found.metrics == {"loss": (0.5,) * 3}
     assert len(ends) == 3
-    (again,) = retrain([candidate()], plan(tmp_path, 5), executor, counted(ends))
+    more = plan(tmp_path, 5, reason="over five seeds now")
+    (again,) = retrain([candidate()], more, executor, counted(ends))
     assert len(ends) == 5  # two more seeds
     assert again.seeds[:3] == found.seeds
     (edited,) = retrain([candidate(x=0.25)], plan(tmp_path), executor, counted(ends))

@@ -121,8 +121,13 @@ def _is_kept(job: Job) -> bool:
         kept = from_json((Path(job.folder) / "job.json").read_bytes())
     except (OSError, ValueError):
         return False
-    same = (job.section, job.params, job.seed, job.study_seed)
-    return isinstance(kept, Job) and same == (kept.section, kept.params, kept.seed, kept.study_seed)
+    return isinstance(kept, Job) and _training(kept) == _training(job)
+
+
+def _training(job: Job) -> tuple[Any, ...]:
+    """What a training comes of; not the reason for it, which says how many others there are."""
+    params = {name: value for name, value in job.params.items() if name != "reason"}
+    return job.section, params, job.seed, job.study_seed
 
 
 def _keep(result: Result, job: Job) -> None:
