@@ -9,7 +9,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help install install-dev quickstart test lint types imports pytest test-slow benchmark chaos cluster-up cluster-down clean
+.PHONY: help install install-dev quickstart test lint types imports pytest coverage test-slow benchmark chaos cluster-up cluster-down clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -43,8 +43,10 @@ imports: install-dev
 	$(BIN)/lint-imports
 
 pytest: install-dev
-	$(BIN)/pytest -m 'not slow' --ignore=tests/executors --numprocesses auto --maxprocesses 4 --cov --cov-report= --durations=10
-	$(BIN)/pytest -m 'not slow' tests/executors --cov --cov-append --cov-report=term:skip-covered --durations=10
+	$(BIN)/pytest -m 'not slow' --numprocesses 3 --dist loadgroup --durations=10
+
+coverage: install-dev
+	$(BIN)/pytest -m 'not slow' --numprocesses 3 --dist loadgroup --cov --cov-report=term:skip-covered
 
 test-slow: install-dev
 	$(BIN)/pytest -m slow

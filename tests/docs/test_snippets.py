@@ -40,8 +40,14 @@ MPIRUN = {  # so that Open MPI starts three ranks on two cores, and in a contain
 }
 
 
+def param(page):
+    """A page as a parameter; one on a place runs beside no test of places."""
+    marks = [pytest.mark.xdist_group("places")] if page.parent.name == "places" else []
+    return pytest.param(page, id=page.name, marks=marks)
+
+
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [param(page) for page in PAGES])
 def test_every_snippet_of_a_page_runs(page, tmp_path):
     environment = {
         **os.environ,

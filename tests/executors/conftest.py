@@ -1,0 +1,13 @@
+"""Tests of places share the machine's cluster and its cores, so they run one after the other."""
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.xdist_group("places"))
