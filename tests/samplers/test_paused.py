@@ -8,8 +8,8 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from spiketune.samplers.cascbo.domain import Domain
 from spiketune.samplers.cascbo.history import History
+from spiketune.samplers.domain import Domain
 from spiketune.samplers.paused import RUNG, as_stopped, waits
 from spiketune.samplers.view import SamplerView
 from spiketune.space import Float, Space

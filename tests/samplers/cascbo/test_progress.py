@@ -7,10 +7,10 @@ from optuna.distributions import FloatDistribution
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from spiketune.samplers.cascbo.domain import Domain
 from spiketune.samplers.cascbo.history import ASKED, History
 from spiketune.samplers.cascbo.progress import follow
 from spiketune.samplers.cascbo.trust_region import TrustRegion
+from spiketune.samplers.domain import Domain
 
 X = {"x": FloatDistribution(0.0, 1.0)}
 REGION = TrustRegion(success_tolerance=2, failure_tolerance=2)

@@ -11,13 +11,13 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from spiketune.errors import ConfigError
-from spiketune.samplers.cascbo.domain import Domain
 from spiketune.samplers.cascbo.gp import GaussianProcess
 from spiketune.samplers.cascbo.history import ASKED, FAILED
 from spiketune.samplers.cascbo.kernel import Hyperparameters
 from spiketune.samplers.cascbo.models import Drawn
 from spiketune.samplers.cascbo.sampler import CascboSampler
 from spiketune.samplers.cascbo.transforms import Standardised
+from spiketune.samplers.domain import Domain
 from spiketune.samplers.stock import check_sampler
 from spiketune.space import Choice, Float, Int, Space
 from spiketune.space.distributions import sampler_distribution

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spiketune.samplers.cascbo.domain import Domain
+from spiketune.samplers.domain import Domain
 from spiketune.samplers.islands.genome import Genome
 from spiketune.samplers.islands.parts import Crossover, Immigrant, Mutation, Parent, Select
 from spiketune.space import Choice, Float, Int, Space

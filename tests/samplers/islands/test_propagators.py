@@ -7,7 +7,7 @@ import cmaes
 import numpy as np
 import pytest
 
-from spiketune.samplers.cascbo.domain import Domain
+from spiketune.samplers.domain import Domain
 from spiketune.samplers.islands.cma_es import CmaEs, CmaEsOptions, Gaussian, Strategy
 from spiketune.samplers.islands.genome import Genome
 from spiketune.samplers.islands.individual import Individual, Standing

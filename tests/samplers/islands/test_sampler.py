@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from spiketune.errors import ConfigError
-from spiketune.samplers.cascbo.domain import Domain
+from spiketune.samplers.domain import Domain
 from spiketune.samplers.islands.archipelago import ASKED, Archipelago
 from spiketune.samplers.islands.genome import Genome
 from spiketune.samplers.islands.options import read

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spiketune.samplers.cascbo.kernel import Array
+from spiketune.samplers.arrays import Array
 
 
 def scores(gain: Array, violation: Array, log_cost: Array, exponent: float) -> Array:

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from spiketune.samplers.cascbo.domain import Domain
-from spiketune.samplers.cascbo.kernel import Array
+from spiketune.samplers.arrays import Array
+from spiketune.samplers.domain import Domain
 
 _PERTURBED: Final = 20  # coordinates changed at once, on average, by one half of the candidates
 _PERTURBED_FEW: Final = 4  # and by the other half

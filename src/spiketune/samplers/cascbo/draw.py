@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from spiketune.samplers.arrays import Array, Bools, Ints
 from spiketune.samplers.cascbo.acquisition import (
     random_direction,
     reference_point,
@@ -19,7 +20,6 @@ from spiketune.samplers.cascbo.acquisition import (
     scores,
 )
 from spiketune.samplers.cascbo.history import History
-from spiketune.samplers.cascbo.kernel import Array, Bools, Ints
 from spiketune.samplers.cascbo.models import Drawn, Models
 
 _ELITE: Final = 20  # observations that candidates are recombined from

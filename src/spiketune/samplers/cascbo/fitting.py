@@ -13,7 +13,8 @@ import numpy as np
 from scipy.linalg import lapack
 from scipy.optimize import minimize
 
-from spiketune.samplers.cascbo.kernel import SQRT5, Array, Hyperparameters, Ints
+from spiketune.samplers.arrays import Array, Ints
+from spiketune.samplers.cascbo.kernel import SQRT5, Hyperparameters
 
 LEAST_NOISE: Final = 1e-5  # keeps single-precision cross-covariances harmless
 JITTER: Final = 1e-6

@@ -12,15 +12,9 @@ from typing import Final, final
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from spiketune.samplers.arrays import Array, Ints
 from spiketune.samplers.cascbo.fitting import JITTER, fit
-from spiketune.samplers.cascbo.kernel import (
-    AnyFloat,
-    Array,
-    Hyperparameters,
-    Ints,
-    frequencies,
-    matern,
-)
+from spiketune.samplers.cascbo.kernel import AnyFloat, Hyperparameters, frequencies, matern
 from spiketune.samplers.cascbo.packed import PackedCholesky
 
 FIT_POINTS: Final = 400  # the most a fit looks at

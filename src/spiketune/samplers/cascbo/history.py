@@ -17,8 +17,8 @@ import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from spiketune.samplers.cascbo.domain import Domain
-from spiketune.samplers.cascbo.kernel import Array, Bools, Ints
+from spiketune.samplers.arrays import Array, Bools, Ints
+from spiketune.samplers.domain import Domain
 
 ASKED: Final = "cascbo:asked"  # system attribute: how a trial was asked for
 FAILED: Final = "failed"  # the constraint that failures break

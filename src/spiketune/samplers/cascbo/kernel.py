@@ -15,9 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import chdtri
 
-Array = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int_]
-Bools = npt.NDArray[np.bool_]
+from spiketune.samplers.arrays import Array
+
 AnyFloat = npt.NDArray[np.floating[Any]]
 
 SQRT5: Final = float(np.sqrt(5.0))

@@ -13,9 +13,9 @@ from typing import Final, final
 
 import numpy as np
 
+from spiketune.samplers.arrays import Array, Ints
 from spiketune.samplers.cascbo.gp import GaussianProcess, last_fit
 from spiketune.samplers.cascbo.history import History
-from spiketune.samplers.cascbo.kernel import Array, Ints
 from spiketune.samplers.cascbo.transforms import Standardised, bilog, powered
 
 MOST_POINTS: Final = 2000  # in a model when it is fitted; the others are forgotten

@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Final, final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg.blas import dtpsv
 
-Array = npt.NDArray[np.float64]
+from spiketune.samplers.arrays import Array
 
 _LEAST_PIVOT: Final = 1e-10  # of a row that rounding makes a copy of earlier ones
 _FIRST_CAPACITY: Final = 64

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spiketune.samplers.arrays import Array, Bools, Ints
 from spiketune.samplers.cascbo.history import History, Observation
-from spiketune.samplers.cascbo.kernel import Array, Bools, Ints
 from spiketune.samplers.cascbo.trust_region import Step, TrustRegion
 
 _MARGIN = 1e-5  # relative; what is closer counts as equal

@@ -7,23 +7,22 @@ from typing import Any, Final, final
 
 import numpy as np
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 from threadpoolctl import ThreadpoolController
 
 from spiketune.errors import ConfigError, UnknownNameError
+from spiketune.samplers.arrays import Array
 from spiketune.samplers.cascbo.candidates import around, everywhere, recombined
 from spiketune.samplers.cascbo.cost import cost_exponent, upper_bound
-from spiketune.samplers.cascbo.domain import Domain
 from spiketune.samplers.cascbo.draw import Aim, best_candidate, violation
 from spiketune.samplers.cascbo.history import ASKED, History, running
-from spiketune.samplers.cascbo.kernel import Array
 from spiketune.samplers.cascbo.models import Drawn, Models
 from spiketune.samplers.cascbo.options import Options
 from spiketune.samplers.cascbo.progress import Progress, follow
 from spiketune.samplers.cascbo.trust_region import TrustRegion
-from spiketune.samplers.seen import SeenSpace
+from spiketune.samplers.domain import Domain
+from spiketune.samplers.jointly import JointSampler
 from spiketune.space import Space
 
 _FEASIBLE: Final = 5  # trials that a design waits for
@@ -35,7 +34,7 @@ _LEAST_FAILURES: Final = 10  # before a box shrinks
 
 
 @final
-class CascboSampler(BaseSampler):
+class CascboSampler(JointSampler):
     """Gaussian processes of objectives, constraints and cost, sampled in a trust region.
 
     All it knows comes from the study's trials; what it keeps between asks are models that
@@ -79,6 +78,7 @@ class CascboSampler(BaseSampler):
         grow_until: float = 0.15,
         grow_from: float = 0.05,
     ) -> None:
+        super().__init__(seed, space)
         self._options = Options(
             constraints=constraints,
             cost_aware=cost_aware,
@@ -94,44 +94,18 @@ class CascboSampler(BaseSampler):
             grow_until=grow_until,
             grow_from=grow_from,
         )
-        self._space = space
         if space is not None:
             for option in ("resource", "grow"):
                 name = getattr(self._options, option)
                 if name is not None and name not in space:
                     problem = str(UnknownNameError("parameter", name, space))
                     raise ConfigError(f"study.sampler.{option}", problem)
-        self._spent: float | None = None
-        self._rng = np.random.default_rng(seed)
-        self._independent = RandomSampler(seed)
         self._history: History | None = None
         self._models: Models | None = None
-        self._seen = SeenSpace(space)
         self._threads = ThreadpoolController()
 
-    def prepare(self, seed: int, spent: float | None) -> None:
-        """Say what the next ask is made with.
-
-        Args:
-            seed: Of its random numbers, whatever was drawn before.
-            spent: Share of the budget that is spent; None counts trials against `n_trials`.
-        """
-        self._rng = np.random.default_rng(seed)
-        self._independent = RandomSampler(seed)
-        self._spent = spent
-
-    def reseed_rng(self) -> None:
-        """Other random numbers, in a process of its own."""
-        self._rng = np.random.default_rng()
-        self._independent.reseed_rng()
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """All parameters: those of the space, or of the trials so far, the newest range first."""
-        if self._seen.update(study):
-            self._history = None  # other axes
-        return self._seen.searched
+    def _forget(self) -> None:
+        self._history = None
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -144,16 +118,6 @@ class CascboSampler(BaseSampler):
             row, asked = self._ask(study, trial, history, models)
         study._storage.set_trial_system_attr(trial._trial_id, ASKED, asked)
         return history.domain.params(row)
-
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """By chance: a parameter that no trial had before."""
-        return self._independent.sample_independent(study, trial, param_name, param_distribution)
 
     def _read(
         self, study: Study, search_space: Mapping[str, BaseDistribution]

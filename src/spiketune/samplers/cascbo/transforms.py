@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from spiketune.samplers.cascbo.kernel import Array
+from spiketune.samplers.arrays import Array
 
 _LEAST_TO_BEND: Final = 8
 _POWERS: Final = tuple(np.linspace(-1.0, 4.0, 21).tolist())

@@ -14,8 +14,9 @@ from typing import Any, Final, final
 
 import numpy as np
 
+from spiketune.samplers.arrays import Array
 from spiketune.samplers.islands.checking import check_count, check_number
-from spiketune.samplers.islands.individual import Array, Individual, ranked
+from spiketune.samplers.islands.individual import Individual, ranked
 from spiketune.samplers.islands.propagator import Surroundings
 
 _LEAST_CELLS: Final = 0.3  # standard deviation kept on an axis of whole numbers, in values

@@ -10,8 +10,9 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from spiketune.samplers.cascbo.domain import Domain
-from spiketune.samplers.islands.individual import Array, Individual
+from spiketune.samplers.arrays import Array
+from spiketune.samplers.domain import Domain
+from spiketune.samplers.islands.individual import Individual
 from spiketune.space import Space
 from spiketune.space.distributions import from_stored, mirrored
 

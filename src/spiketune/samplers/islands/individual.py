@@ -18,7 +18,7 @@ import numpy.typing as npt
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-Array = npt.NDArray[np.float64]
+from spiketune.samplers.arrays import Array
 
 
 class Standing(IntEnum):

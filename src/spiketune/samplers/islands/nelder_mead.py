@@ -11,9 +11,10 @@ from typing import Any, Final, Literal, TypeAlias, final
 
 import numpy as np
 
+from spiketune.samplers.arrays import Array
 from spiketune.samplers.islands.checking import check_number
 from spiketune.samplers.islands.genome import Genome
-from spiketune.samplers.islands.individual import Array, Individual, better, ranked
+from spiketune.samplers.islands.individual import Individual, better, ranked
 from spiketune.samplers.islands.propagator import Surroundings
 
 Step: TypeAlias = Literal["start", "reflect", "expand", "outside", "inside", "shrink"]

@@ -15,9 +15,9 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from spiketune.samplers.arrays import Array
 from spiketune.samplers.islands.checking import check_choice, check_count, check_share
 from spiketune.samplers.islands.genome import Genome
-from spiketune.samplers.islands.individual import Array
 
 Axes: TypeAlias = npt.NDArray[np.intp]
 _LEAST_CELLS: Final = (

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from spiketune.samplers.arrays import Array
 from spiketune.samplers.islands.genome import Genome
-from spiketune.samplers.islands.individual import Array, Individual
+from spiketune.samplers.islands.individual import Individual
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from typing import Any, Final, final
 
 import numpy as np
 
+from spiketune.samplers.arrays import Array
 from spiketune.samplers.islands.checking import check_choice, check_count, check_number
-from spiketune.samplers.islands.individual import Array, Individual, better
+from spiketune.samplers.islands.individual import Individual, better
 from spiketune.samplers.islands.propagator import Surroundings
 
 _VARIANTS: Final = ("clamped", "basic", "constriction", "canonical")

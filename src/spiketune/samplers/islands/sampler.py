@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, final
 
-import numpy as np
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from spiketune.samplers.cascbo.domain import Domain
+from spiketune.samplers.arrays import Array
+from spiketune.samplers.domain import Domain
 from spiketune.samplers.islands.archipelago import ASKED, Archipelago
 from spiketune.samplers.islands.genome import Genome
-from spiketune.samplers.islands.individual import Array
 from spiketune.samplers.islands.options import POPULATION, read
-from spiketune.samplers.seen import SeenSpace
+from spiketune.samplers.jointly import JointSampler
 from spiketune.space import Space
 
 _TRIES: Final = 10  # to avoid a configuration that was asked before
 
 
 @final
-class IslandsSampler(BaseSampler):
+class IslandsSampler(JointSampler):
     """Steady-state evolution on islands that exchange members; no generation is waited for.
 
     All it knows comes from the study's trials. How a trial was asked for stands in its system
@@ -62,36 +60,12 @@ class IslandsSampler(BaseSampler):
         migration: Mapping[str, Any] | None = None,
         pollination: bool = True,
     ) -> None:
+        super().__init__(seed, space)
         self._options = read(propagator, islands, population, migration, pollination)
-        self._space = space
-        self._seen = SeenSpace(space)
-        self._rng = np.random.default_rng(seed)
-        self._independent = RandomSampler(seed)
-        self._fresh_seed: int | None = None
         self._archipelago: Archipelago | None = None
 
-    def prepare(self, seed: int, spent: float | None) -> None:
-        """Say what the next ask is made with.
-
-        Args:
-            seed: Of its random numbers, whatever was drawn before.
-            spent: Share of the budget that is spent; evolution does not care.
-        """
-        self._rng = np.random.default_rng(seed)
-        self._fresh_seed = seed
-
-    def reseed_rng(self) -> None:
-        """Other random numbers, in a process of its own."""
-        self._rng = np.random.default_rng()
-        self._independent.reseed_rng()
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """All parameters: those of the space, or of the trials so far, the newest range first."""
-        if self._seen.update(study):
-            self._archipelago = None  # other axes
-        return self._seen.searched
+    def _forget(self) -> None:
+        self._archipelago = None
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -113,18 +87,6 @@ class IslandsSampler(BaseSampler):
             tag["moves"] = [list(move) for move in moves]
         study._storage.set_trial_system_attr(trial._trial_id, ASKED, tag)
         return params
-
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """By chance: a parameter that no trial had before."""
-        if self._fresh_seed is not None:  # made when needed: it takes longer than an ask
-            self._independent, self._fresh_seed = RandomSampler(self._fresh_seed), None
-        return self._independent.sample_independent(study, trial, param_name, param_distribution)
 
     def _unlike(self, world: Archipelago, row: Array) -> dict[str, Any]:
         """The values at a place; some genes are drawn anew while they were asked before."""

@@ -21,7 +21,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from spiketune.samplers.cascbo.kernel import Array, Bools, Ints
+from spiketune.samplers.arrays import Array, Bools, Ints
 from spiketune.space import Space
 from spiketune.space.distributions import from_stored, mirrored
 
