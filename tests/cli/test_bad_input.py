@@ -90,6 +90,16 @@ def training(**changes):
             "No executor named 'locl'. Did you mean 'local'?",
         ),
         (
+            "study: {objectives: {a: minimize}, fidelity: {name: asha, min: .nan}}\n"
+            "trial: {function: 'targets:number', params: {x: {int: [1, 2]}}}",
+            "study.fidelity: `min` must be finite, got nan",
+        ),
+        (
+            "study: {objectives: {a: minimize}, sampler: {name: islands, m: [[0, .inf]]}}\n"
+            "trial: {function: 'targets:number', params: {x: {int: [1, 2]}}}",
+            "study.sampler: `m` must be finite, got [[0, inf]]",
+        ),
+        (
             "study: {objectives: {a: minimize}, budget: {time: soon}}\n"
             "trial: {function: 'targets:number', params: {x: {int: [1, 2]}}}",
             "study.budget.time: a duration is seconds or a text",
@@ -125,6 +135,39 @@ def test_a_file_that_is_wrong_is_refused_naming_place_and_remedy(
     assert out == ""
     assert "Traceback" not in err
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("executor", "words"),
+    [
+        ({"name": "local", "gpus": [4096]}, "study.executor.gpus"),
+        ({"name": "mpi"}, "study.executor: mpi needs"),
+        ({"name": "dask", "address": "tcp://127.0.0.1:1"}, "study.executor"),
+    ],
+)
+def test_a_file_whose_executor_cannot_start_is_run_once_it_is_corrected(
+    cli, file, tmp_path, executor, words
+):
+    status, _, err = cli("run", file(study={"executor": executor}))
+    assert status == 2
+    assert words in err
+    assert not (tmp_path / "runs/mine").exists()
+    assert cli("run", file(study={"budget": {"trials": 1}}))[0] == 0
+
+
+def test_a_refused_study_leaves_what_else_lies_in_its_folder(cli, file, tmp_path):
+    (tmp_path / "notes").write_text("mine")
+    before = file(study={"executor": {"name": "mpi"}})
+    assert cli("run", before, "--folder", ".")[0] == 2
+    assert {entry.name for entry in tmp_path.iterdir()} == {"notes", "mine.yaml", "targets.py"}
+
+
+def test_a_study_that_has_begun_is_not_taken_back(cli, file, tmp_path):
+    cli("run", file(study={"budget": {"trials": 1}}))
+    path = tmp_path / "runs/mine/study.yaml"
+    path.write_text(path.read_text().replace("name: local", "name: mpi").replace("workers: 2", ""))
+    assert cli("resume", "runs/mine", "--add-trials", 1)[0] == 2
+    assert (tmp_path / "runs/mine/journal.log").exists()
 
 
 def test_a_file_or_recipe_that_does_not_exist_is_refused(cli):

@@ -112,6 +112,14 @@ def create(path: Path, configuration: Configuration) -> StudyFolder:
     return folder
 
 
+def unmake(folder: StudyFolder) -> None:
+    """Take back a study that never began; what else lies in its folder stays."""
+    for file in (folder.configuration_file, folder.journal, folder.lock):
+        file.unlink(missing_ok=True)
+    if not any(folder.path.iterdir()):
+        folder.path.rmdir()
+
+
 def load(path: Path) -> tuple[StudyFolder, Configuration]:
     """The folder's configuration.
 
