@@ -301,6 +301,38 @@ def test_a_moved_folder_and_a_missing_journal_are_told_apart(cli, file, tmp_path
     assert cli("best", "moved")[0] == 1  # a study that never started has no best trial
 
 
+@pytest.fixture
+def project(cli, file, tmp_path, monkeypatch):
+    """A study, its file and its module in one folder."""
+    (tmp_path / "old").mkdir()
+    file(study={"budget": {"trials": 1}, "sampler": {"name": "random"}})
+    for name in ("mine.yaml", "targets.py"):
+        shutil.move(tmp_path / name, tmp_path / "old")
+    monkeypatch.chdir(tmp_path / "old")
+    assert cli("run", "mine.yaml")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "old"
+
+
+def test_a_project_that_was_moved_as_a_whole_goes_on(cli, project):
+    shutil.move(project, "new")
+    status, _, err = cli("resume", "new/runs/mine", "--add-trials", 1)
+    assert status == 0, err
+    assert len(Study("new/runs/mine").rows()) == 2
+
+
+def test_a_study_that_was_moved_without_its_module_names_the_remedy(cli, project, tmp_path):
+    shutil.move(project / "runs/mine", "mine")
+    shutil.move(project, "new")
+    status, _, err = cli("resume", "mine", "--add-trials", 1)
+    assert status == 2
+    assert "provenance.base_folder" in err
+    text = (tmp_path / "mine/study.yaml").read_text()
+    corrected = text.replace(f"base_folder: {project}", f"base_folder: {tmp_path}/new")
+    (tmp_path / "mine/study.yaml").write_text(corrected)
+    assert cli("resume", "mine")[0] == 0
+
+
 def test_errors_of_the_installed_command_go_to_stderr_without_a_traceback(tmp_path):
     ended = spiketune("run", "absent.yaml", cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (2, "")
