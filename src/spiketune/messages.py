@@ -8,7 +8,15 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
 FailureKind: TypeAlias = Literal[
-    "worker_lost", "preempted", "walltime", "oom", "crash", "timeout", "nan", "interrupted"
+    "worker_lost",
+    "preempted",
+    "walltime",
+    "oom",
+    "crash",
+    "timeout",
+    "nan",
+    "missing",
+    "interrupted",
 ]
 FAILURE_KINDS: Final[tuple[FailureKind, ...]] = (
     "worker_lost",
@@ -18,6 +26,7 @@ FAILURE_KINDS: Final[tuple[FailureKind, ...]] = (
     "crash",
     "timeout",
     "nan",
+    "missing",
     "interrupted",
 )
 OUTPUT: Final = "output"  # in a trial's folder: what its attempts leave behind for good

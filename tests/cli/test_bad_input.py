@@ -67,7 +67,7 @@ def training(**changes):
         (
             "study: {objectives: {a: minimize}, sampler: {name: tppe}}\n"
             "trial: {function: 'targets:number', params: {x: {int: [1, 2]}}}",
-            "No sampler named 'tppe'. Did you mean 'tpe'?",
+            "error: study.sampler.name: No sampler named 'tppe'. Did you mean 'tpe'?",
         ),
         (
             "study: {objectives: {a: minimize}, sampler: {name: tpe, n_startup: 3}}\n"
@@ -87,7 +87,7 @@ def training(**changes):
         (
             "study: {objectives: {a: minimize}, executor: {name: locl}}\n"
             "trial: {function: 'targets:number', params: {x: {int: [1, 2]}}}",
-            "No executor named 'locl'. Did you mean 'local'?",
+            "error: study.executor.name: No executor named 'locl'. Did you mean 'local'?",
         ),
         (
             "study: {objectives: {a: minimize}, fidelity: {name: asha, min: .nan}}\n"
@@ -98,6 +98,30 @@ def training(**changes):
             "study: {objectives: {a: minimize}, sampler: {name: islands, m: [[0, .inf]]}}\n"
             "trial: {function: 'targets:number', params: {x: {int: [1, 2]}}}",
             "study.sampler: `m` must be finite, got [[0, inf]]",
+        ),
+        (
+            "study: {objectives: {a: minimize}, fidelity: {name: ahsa}}\n"
+            "trial: {function: 'targets:number', params: {x: {int: [1, 2]}}}",
+            "error: study.fidelity.name: No fidelity rule named 'ahsa'. Did you mean 'asha'?",
+        ),
+        (
+            "study: {objectives: {a: minimize}, budget: {trials: true}}\ntrial: {function: 'a:b'}",
+            "study.budget.trials: must be a number, got true",
+        ),
+        (
+            "study: {objectives: {a: minimize}, seed: true, retries: {crash: false}}\n"
+            "trial: {function: 'a:b'}",
+            "study.retries.crash: must be a number, got false\nstudy.seed: must be a number",
+        ),
+        (
+            "study: {objectives: {a: minimize}, executor: {workers: true}}\n"
+            "trial: {function: 'a:b'}",
+            "study.executor.workers: must be a number, got true",
+        ),
+        (
+            "study: {objectives: {a: minimize}}\ntrial:\n  function: 'a:b'\n  params:\n"
+            "    x: {int: [1, 2], when: y > 1}\n    y: {int: [1, 2], when: x > 1}\n",
+            ".when: conditions depend on each other in a circle",
         ),
         (
             "study: {objectives: {a: minimize}, budget: {time: soon}}\n"
@@ -135,6 +159,22 @@ def test_a_file_that_is_wrong_is_refused_naming_place_and_remedy(
     assert out == ""
     assert "Traceback" not in err
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "mine.yaml", "--folder", ""), "--folder: must name a folder"),
+        (("train", "mine.yaml", "--folder", ""), "--folder: must name a folder"),
+        (("resume", "mine", "--add-trials", 10**9 + 1), "--add-trials"),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_refused(cli, file, tmp_path, arguments, words):
+    file()
+    status, _, err = cli(*arguments)
+    assert status == 2
+    assert words in err
+    assert {entry.name for entry in tmp_path.iterdir()} == {"mine.yaml", "targets.py"}
 
 
 @pytest.mark.parametrize(
@@ -260,7 +300,7 @@ def test_an_objective_that_raises_fails_its_trials_and_the_study_goes_on(cli, fi
 
 
 @pytest.mark.parametrize(
-    ("function", "kind"), [("not_a_number", "nan"), ("lacks_objective", "crash")]
+    ("function", "kind"), [("not_a_number", "nan"), ("lacks_objective", "missing")]
 )
 def test_a_result_that_is_no_result_fails_with_its_kind(cli, file, function, kind):
     status, _, err = cli("run", file(function, study={"budget": {"trials": 2}}))
@@ -268,6 +308,21 @@ def test_a_result_that_is_no_result_fails_with_its_kind(cli, file, function, kin
     rows = Study("runs/mine").rows()
     assert [row.failure["kind"] for row in rows] == [kind] * 2
     assert "'loss' is" in err
+
+
+@pytest.mark.parametrize(
+    "aims",
+    [
+        {"objectives": {"acuracy": "maximize"}},
+        {"objectives": {"accuracy": "maximize"}, "constraints": ["acuracy <= 3"]},
+    ],
+)
+def test_a_metric_that_no_trial_returns_ends_the_study_after_three(cli, file, aims):
+    study = {**aims, "budget": {"trials": 500}, "executor": {"name": "inline"}}
+    status, _, err = cli("run", file("lacks_objective", study=study))
+    assert status == 1
+    assert "missing: 'acuracy' is missing from the result; it holds accuracy" in err
+    assert [len(row.attempts) for row in Study("runs/mine").rows()] == [1, 1, 1]
 
 
 def test_a_function_that_always_fails_ends_the_study_early_with_its_words(cli, file):

@@ -119,8 +119,14 @@ def test_not_a_number_is_read_as_such() -> None:
     ],
 )
 def test_a_key_that_stands_twice_is_refused_with_its_line(text: str, line: int) -> None:
-    with pytest.raises(InputError, match=rf"(?s)f: .*stands twice.*line {line}"):
+    with pytest.raises(InputError, match=rf"(?s)^f(:{line})?: .*stands twice\n  in line {line}, "):
         parse_yaml(text, "f")
+
+
+def test_what_is_no_yaml_is_refused_with_file_and_line_first() -> None:
+    with pytest.raises(InputError, match=r"^my\.yaml:3: not valid YAML: while scanning") as caught:
+        parse_yaml("study:\n  name: x\n  seed: @1\n", "my.yaml")
+    assert "unicode string" not in str(caught.value)
 
 
 def test_anchors_and_merged_keys_are_understood() -> None:
@@ -148,7 +154,7 @@ def test_anchors_and_merged_keys_are_understood() -> None:
     ids=lambda text: text[:12],
 )
 def test_what_is_no_yaml_is_refused_with_the_file(text: str) -> None:
-    with pytest.raises(InputError, match=r"^my\.yaml: "):
+    with pytest.raises(InputError, match=r"^my\.yaml(:\d)?: "):
         parse_yaml(text, "my.yaml")
 
 

@@ -37,7 +37,7 @@ def end_of(executor, submitted):
     [
         ("raises", "crash", "ValueError: the objective does not like this"),
         ("not_a_number", "nan", "'loss' is nan"),
-        ("lacks_objective", "crash", "'loss' is missing from the result; it holds accuracy"),
+        ("lacks_objective", "missing", "'loss' is missing from the result; it holds accuracy"),
         ("out_of_memory", "oom", "MemoryError: no more"),
         ("out_of_numpys_memory", "oom", "MemoryError: Unable to allocate"),
         ("out_of_torchs_memory", "oom", "can't allocate memory"),

@@ -129,7 +129,7 @@ def test_the_output_of_a_trial_that_is_not_worth_it_goes(tmp_path, keep, kept):
         ("pass", "crash", "the program ended without writing"),
         ('(out / "s.txt").write_text("")', "crash", "is empty"),
         ('(out / "s.txt").write_text("???")', "crash", "line 1 is no 'keyword value'"),
-        ('(out / "s.txt").write_text("loss 1")', "crash", "'acc' is missing from the result"),
+        ('(out / "s.txt").write_text("loss 1")', "missing", "'acc' is missing from the result"),
         ('(out / "s.txt").write_text("acc good")', "crash", "'acc' is no number: 'good'"),
         ('(out / "s.txt").write_text("acc nan")', "nan", "'acc' is nan"),
     ],

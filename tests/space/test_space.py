@@ -135,9 +135,9 @@ def test_a_condition_that_has_no_value_does_not_hold() -> None:
         (lambda: Space({"a": Int(1, 2, when="1 +")}), "a.when", "cannot be read"),
         (lambda: Space({"a": Int(1, 2)}, (), {"a": [Condition(chosen=(("kind", "x"),))]}),
          "a.when", "No parameter named 'kind'"),
-        (lambda: Space({"a": Int(1, 2, when="a > 1")}), "when", "circle: a -> a"),
+        (lambda: Space({"a": Int(1, 2, when="a > 1")}), "a.when", "circle: a -> a"),
         (lambda: Space({"a": Int(1, 2, when="b > 1"), "b": Int(1, 2, when="a > 1")}),
-         "when", "depend on each other in a circle"),
+         "a.when", "depend on each other in a circle"),
     ],
 )  # fmt: skip
 def test_a_space_that_cannot_be_is_refused_at_the_place(

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from spiketune.errors import InputError
+
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run.")]
 Source = Annotated[
@@ -16,6 +18,19 @@ Source = Annotated[
         help="Folder of a run, a network.safetensors, or a network that comes along.",
     ),
 ]
+
+
+def folder_named(text: str) -> Path:
+    """The folder of a `--folder`; an empty text (a shell variable that is unset) names none.
+
+    Raises:
+        InputError: If it is empty.
+    """
+    if not text:
+        raise InputError("--folder: must name a folder, got an empty text; leave the option out")
+    return Path(text)
+
+
 Epoch = Annotated[
     int | None, typer.Option(min=0, help="Epoch of a snapshot; the latest if not given.")
 ]

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spiketune.api import Study, create
-from spiketune.cli.arguments import Json, New, Overrides, StudyPath, TextOutput
+from spiketune.cli.arguments import Json, New, Overrides, StudyPath, TextOutput, folder_named
 from spiketune.cli.checks import confirmed_as_json
 from spiketune.cli.output import out, print_json, row_as_json, say
 from spiketune.config.loading import load
@@ -27,6 +27,7 @@ from spiketune.study.results import TrialRow, eligible, front, hypervolume, rank
 from spiketune.study.sweeps import n_combinations
 
 _WATCH_S = 2.0
+_MOST_TRIALS = 10**9
 _ENDINGS = {
     "budget": "the budget is spent",
     "time": "the time budget is spent",
@@ -53,7 +54,12 @@ def run(
     source: Annotated[str, typer.Argument(metavar="FILE|RECIPE", help="A YAML file, or a recipe.")],
     overrides: Overrides = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Folder of the study; runs/<its name> if not given.")
+        Path | None,
+        typer.Option(
+            parser=folder_named,
+            metavar="PATH",
+            help="Folder of the study; runs/<its name> if not given.",
+        ),
     ] = None,
     new: New = False,
     json: Json = False,
@@ -82,7 +88,8 @@ def run(
 def resume(
     path: StudyPath,
     add_trials: Annotated[
-        int | None, typer.Option(min=1, help="So many trials more than the budget.")
+        int | None,
+        typer.Option(min=1, max=_MOST_TRIALS, help="So many trials more than the budget."),
     ] = None,
     add_time: Annotated[str | None, typer.Option(help="So much time more, such as 90m.")] = None,
     json: Json = False,

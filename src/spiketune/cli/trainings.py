@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from spiketune.api import Study
-from spiketune.cli.arguments import Json, New, Overrides, Plot, Snapshots
+from spiketune.cli.arguments import Json, New, Overrides, Plot, Snapshots, folder_named
 from spiketune.cli.output import out, print_json, say
 from spiketune.config.loading import Configuration, load, without_parameters
 from spiketune.errors import ConfigError, InputError, StudyExistsError
@@ -36,7 +36,12 @@ def train(
     source: Annotated[str, typer.Argument(metavar="FILE|RECIPE", help="A file without ranges.")],
     overrides: Overrides = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Folder of the run; runs/<file name> if not given.")
+        Path | None,
+        typer.Option(
+            parser=folder_named,
+            metavar="PATH",
+            help="Folder of the run; runs/<file name> if not given.",
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of weights and order; 0 if the file has none.")

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from spiketune.config.duration import Duration
-from spiketune.config.section import Section
+from spiketune.config.section import Number, Section, Whole
 
 _MIB: Final = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", re.IGNORECASE)
@@ -74,8 +74,8 @@ class Adaptive(Section):
     `min` are kept; up to `max` are started while trials wait.
     """
 
-    min: Annotated[int, Field(ge=0)] = 0
-    max: Annotated[int, Field(ge=1)]
+    min: Annotated[Whole, Field(ge=0)] = 0
+    max: Annotated[Whole, Field(ge=1)]
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -91,8 +91,8 @@ class GpuLimits(Section):
     GPU takes no other, so that the trial's own use shows.
     """
 
-    memory: Annotated[float, Field(gt=0, le=1)] = 0.8
-    compute: Annotated[float, Field(gt=0, le=1)] = 0.8
+    memory: Annotated[Number, Field(gt=0, le=1)] = 0.8
+    compute: Annotated[Number, Field(gt=0, le=1)] = 0.8
     settle: Duration = 10.0
 
 
@@ -135,22 +135,22 @@ class Executor(Section):
     """
 
     name: str = "local"
-    workers: Annotated[int, Field(ge=1)] | None = None
-    gpus: tuple[Annotated[int, Field(ge=0)], ...] | None = None
-    trials_per_gpu: Annotated[int, Field(ge=1)] = 1
+    workers: Annotated[Whole, Field(ge=1)] | None = None
+    gpus: tuple[Annotated[Whole, Field(ge=0)], ...] | None = None
+    trials_per_gpu: Annotated[Whole, Field(ge=1)] = 1
     gpu_limits: GpuLimits = GpuLimits()
-    ranks_per_trial: Annotated[int, Field(ge=1)] = 1
+    ranks_per_trial: Annotated[Whole, Field(ge=1)] = 1
     time_limit: Duration | None = None
     preload: tuple[str, ...] = ()
     mode: Literal["job", "workers"] | None = None
     address: Annotated[str, Field(pattern=r"^[a-z]+://\S+:\d+$")] | None = None
     adaptive: Adaptive | None = None
     interface: Line | None = None
-    jobs: Annotated[int, Field(ge=1)] = 10
+    jobs: Annotated[Whole, Field(ge=1)] = 10
     walltime: Duration | None = None
     memory: Size | None = None
-    cores_per_job: Annotated[int, Field(ge=1)] = 1
-    gpus_per_job: Annotated[int, Field(ge=0)] = 0
+    cores_per_job: Annotated[Whole, Field(ge=1)] = 1
+    gpus_per_job: Annotated[Whole, Field(ge=0)] = 0
     queue: Line | None = None
     account: Line | None = None
     constraint: Line | None = None

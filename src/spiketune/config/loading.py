@@ -264,7 +264,10 @@ def _read_yaml(text: str, origin: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{origin}: not valid YAML: {error}") from error
+        mark = getattr(error, "problem_mark", None)
+        place = f"{origin}:{mark.line + 1}" if mark and "\n" in text else origin
+        problem = str(error).replace('in "<unicode string>", ', "in ")
+        raise InputError(f"{place}: not valid YAML: {problem}") from error
 
 
 def _apply(document: dict[str, Any], override: str) -> None:

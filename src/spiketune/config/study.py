@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from spiketune.config.duration import Duration
 from spiketune.config.duration import seconds as seconds
 from spiketune.config.executor import Executor as Executor
-from spiketune.config.section import Section
+from spiketune.config.section import Section, Whole
 from spiketune.errors import ExpressionError
 from spiketune.messages import FAILURE_KINDS
 from spiketune.space import parse_inequality
@@ -60,7 +60,7 @@ class Budget(Section):
     `trials` counts trials that ended or failed; `time` sums the time the study was running.
     """
 
-    trials: Annotated[int, Field(ge=1)] | None = None
+    trials: Annotated[Whole, Field(ge=1)] | None = None
     time: Duration | None = None
 
 
@@ -91,9 +91,9 @@ class Study(Section):
     executor: Executor = Executor()
     warm_start: str | None = None
     returns: Returns = "asynchronous"
-    retries: dict[str, Annotated[int, Field(ge=0)]] = {}
+    retries: dict[str, Annotated[Whole, Field(ge=0)]] = {}
     keep: Keep = Keep()
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[Whole, Field(ge=0)] = 0
 
     @model_validator(mode="before")
     @classmethod

@@ -117,7 +117,7 @@ def _metrics(returned: Any, job: Job) -> dict[str, float]:
     for name in (*job.objectives, *job.constraints):
         if name not in metrics:
             raise TrialError(
-                "crash",
+                "missing",
                 f"'{name}' is missing from the result; it holds {', '.join(metrics) or 'nothing'}",
             )
         if not math.isfinite(metrics[name]):

@@ -197,7 +197,7 @@ class Space(Mapping[str, Parameter]):
         except CycleError as error:
             circle = " -> ".join(error.args[1])
             raise ConfigError(
-                "when", f"conditions depend on each other in a circle: {circle}"
+                f"{error.args[1][0]}.when", f"conditions depend on each other in a circle: {circle}"
             ) from error
 
 

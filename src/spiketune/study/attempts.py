@@ -18,6 +18,7 @@ RETRIES: Final[Mapping[str, float]] = {
     "crash": 1,
     "timeout": 0,
     "nan": 0,
+    "missing": 0,
     "interrupted": float("inf"),  # the asker's own doing: Ctrl-C, or its death
 }
 

@@ -28,7 +28,7 @@ class Spending:
     Attributes:
         n_done: Trials that ended by themselves.
         n_failed: Trials that failed.
-        failures: Of this session, in words.
+        failures: Of this session.
         started_s: When this session began.
     """
 
@@ -42,14 +42,14 @@ class Spending:
         self._budget, self._clock = budget, clock
         self.n_done = sum(trial.state == TrialState.COMPLETE for trial in own(trials))
         self.n_failed = n_counted(trials) - self.n_done
-        self.failures: list[str] = []
+        self.failures: list[Failure] = []
         self.started_s = clock.now_s()
         self._before_s = uptime_s(sessions, trials)
 
     def failed(self, failure: Failure) -> None:
         """Count a trial that failed."""
         self.n_failed += 1
-        self.failures.append(f"{failure.kind}: {failure.message}")
+        self.failures.append(failure)
 
     @property
     def n_ended(self) -> int:
@@ -59,7 +59,8 @@ class Spending:
     @property
     def n_alike(self) -> int:
         """Failed trials, if nothing else came yet and all failed with the same words."""
-        return len(self.failures) if not self.n_done and len(set(self.failures)) == 1 else 0
+        words = {(failure.kind, failure.message) for failure in self.failures}
+        return len(self.failures) if not self.n_done and len(words) == 1 else 0
 
     @property
     def elapsed_s(self) -> float:

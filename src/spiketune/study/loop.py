@@ -37,6 +37,7 @@ Reason = Literal["budget", "time", "interrupted", "exhausted", "failing", "unsat
 POLL_S: Final = 0.5
 GRACE_S: Final = 20.0  # for workers to write checkpoints after Ctrl-C
 SAME_FAILURES: Final = 10  # as many trials at the start that all fail alike end the study
+SAME_MISSING: Final = 3  # or as many that all lack the same metric: a typing error, no chance
 REJECTED_IN_A_ROW: Final = 20  # each of them stands for 100 draws
 
 
@@ -121,7 +122,8 @@ class StudyLoop:
     @property
     def first_failure(self) -> str | None:
         """Message of the first failed trial of this session."""
-        return next(iter(self._spending.failures), None)
+        first = next(iter(self._spending.failures), None)
+        return f"{first.kind}: {first.message}" if first is not None else None
 
     # When to go on.
 
@@ -134,13 +136,18 @@ class StudyLoop:
             self._reason = "interrupted"
         elif self._spending.left_s <= 0:
             self._reason = "time"
-        elif self._spending.n_alike >= SAME_FAILURES:
+        elif self._all_fail():
             self._reason = "failing"
         elif self._n_rejected >= REJECTED_IN_A_ROW:
             self._reason = "unsatisfiable"
         elif self._reason is None and not self._wants_more() and not self._has_work():
             self._reason = "budget"
         return self._reason is None or (self._reason == "exhausted" and self._has_work())
+
+    def _all_fail(self) -> bool:
+        n_alike = self._spending.n_alike
+        lacking = n_alike and self._spending.failures[0].kind == "missing"
+        return n_alike >= (SAME_MISSING if lacking else SAME_FAILURES)
 
     @property
     def _in_flight(self) -> int:

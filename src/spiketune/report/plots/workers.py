@@ -26,6 +26,7 @@ _COLORS: Final[Mapping[str, str]] = {
     "worker_lost": ORANGE,
     "timeout": "#a0456e",
     "nan": PINK,
+    "missing": "#8c564b",
     "oom": "#7a3b9a",
     "crash": RED,
 }
