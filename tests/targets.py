@@ -164,6 +164,11 @@ def with_constraint(trial):
     return trial.params["x"]
 
 
+def with_size(trial):
+    trial.set_constraint("small", trial.params["x"] - 0.5)
+    return {"loss": trial.params["x"], "size": 10 * trial.params["x"]}
+
+
 def slow_if_large(trial):
     time.sleep(0.05 if trial.params["x"] < 0.5 else trial.params.get("slow_s", 0.2))
     return trial.params["x"]

@@ -11,7 +11,7 @@ from spiketune.study.jobs import JobMaker
 
 
 def reached(running: Running, jobs: JobMaker) -> Result | Failure:
-    """The trial's last whole report as its result, or a failure if that, or a constraint there, is no number.
+    """The trial's last whole report as its result, or a failure where something is no number.
 
     Args:
         running: A trial that a fidelity rule judged, so that one report at least is whole: it

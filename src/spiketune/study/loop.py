@@ -16,8 +16,8 @@ from spiketune.messages import Failure, Job, Message, Report, Result
 from spiketune.samplers.asker import Asker
 from spiketune.samplers.grid import GridExhaustedError
 from spiketune.study.at_work import Running
-from spiketune.study.bounds import or_failure
 from spiketune.study.attempts import RETRIES, may_retry
+from spiketune.study.bounds import or_failure
 from spiketune.study.budget import Spending, own
 from spiketune.study.early_ends import reached
 from spiketune.study.feasibility import in_vain, is_due
