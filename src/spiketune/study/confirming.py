@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,11 +25,12 @@ def worth_confirming(
 ) -> list[TrialRow]:
     """The trials to train again: the best by full fidelity, or the front.
 
-    Of a front with more than `top` trials, its ends, its knee and trials evenly between.
+    Of trials with the same values the first in that order. Of a front with more than `top`
+    trials, its ends, its knee and trials evenly between.
     """
     if len(directions) == 1:
-        return ranked(rows, directions)[:top]
-    found = front(rows, directions)
+        return _without_copies(ranked(rows, directions))[:top]
+    found = _without_copies(front(rows, directions))
     if len(found) <= top:
         return found
     middle = knee(found, directions)
@@ -37,6 +39,13 @@ def worth_confirming(
         nearest = min(picked, key=lambda i: abs(i - found.index(middle)))
         picked = picked - {nearest} | {found.index(middle)}
     return [found[i] for i in sorted(picked)]
+
+
+def _without_copies(rows: Sequence[TrialRow]) -> list[TrialRow]:
+    firsts: dict[str, TrialRow] = {}
+    for row in rows:
+        firsts.setdefault(json.dumps(row.params, sort_keys=True, default=repr), row)
+    return list(firsts.values())
 
 
 @dataclass(frozen=True, slots=True)
