@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -107,7 +107,7 @@ class PausingRule(FidelityRule):
 
     @abstractmethod
     def promote(
-        self, paused: Collection[int], curves: Sequence[Curve], *, last: bool
+        self, paused: Collection[int], curves: Iterable[Curve], *, last: bool
     ) -> int | None:
         """The paused trial that a free worker goes on with; None if there is none yet.
 

@@ -6,6 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import Final, final
 
+import numpy as np
+import numpy.typing as npt
+
+from spiketune.fidelity.arrivals import Array, arrived
 from spiketune.fidelity.base import Curve, FidelityRule
 from spiketune.fidelity.halving import SuccessiveHalving
 
@@ -46,16 +50,25 @@ class Hyperband(FidelityRule):
             for s in range(brackets)
         ]
         shares = [reduction**-s * brackets / (brackets - s) for s in range(brackets)]
-        self._until = [sum(shares[: s + 1]) / sum(shares) for s in range(brackets)]
+        self._until = np.array([sum(shares[: s + 1]) / sum(shares) for s in range(brackets)])
+
+    def brackets(self, numbers: Array) -> npt.NDArray[np.int64]:
+        """The brackets of trials, (n,): spread evenly over any stretch of numbers."""
+        found = np.searchsorted(self._until, (numbers * _GOLDEN) % 1.0, side="right")
+        return found % len(self._until)
 
     def bracket(self, number: int) -> int:
-        """The bracket of a trial: spread evenly over any stretch of numbers."""
-        place = (number * _GOLDEN) % 1.0
-        return next((s for s, until in enumerate(self._until) if place < until), 0)
+        """The bracket of a trial."""
+        return int(self.brackets(np.array([float(number)]))[0])
 
     def decide(self, curve: Curve, others: Iterable[Curve]) -> str | None:
         """See `FidelityRule.decide`."""
         own = self.bracket(curve.number)
-        peers = (other for other in others if self.bracket(other.number) == own)
-        reason = self._brackets[own].decide(curve, peers)
+        halving = self._brackets[own]
+        rung = halving.rung(curve)
+        if rung is None:
+            return None
+        there = arrived(rung, curve, others)
+        peers = there.where(self.brackets(there.numbers) == own)
+        reason = halving.verdict(curve, rung, peers)
         return reason and f"bracket {own}, {reason}"

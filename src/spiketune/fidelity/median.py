@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import final
 
+from spiketune.fidelity.arrivals import arrived
 from spiketune.fidelity.base import Curve, FidelityRule
 from spiketune.fidelity.ranking import n_better
 
@@ -33,11 +34,11 @@ class Median(FidelityRule):
         now = curve.fidelity
         if now < self._first or now >= curve.maximum:
             return None
-        reached = (other.at(now) for other in others if curve.is_similar(other))
-        points = [point for point in reached if point is not None]
-        if len(points) < self._grace:
+        there = arrived(now, curve, others)
+        n = len(there)
+        if n < self._grace:
             return None
-        better = min(n_better(own, points) for own in curve.points.values())
-        if 2 * better <= len(points):
+        better = min(n_better(own, there, n // 2 + 1) for own in curve.points.values())
+        if 2 * better <= n:
             return None
-        return f"at {now:g}: {better} of {len(points)} trials did better than its best"
+        return f"at {now:g}: {better} of {n} trials did better than its best"

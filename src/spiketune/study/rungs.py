@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from spiketune.config.study import Fidelity
 from spiketune.errors import ConfigError, ExpressionError, SpiketuneError
 from spiketune.fidelity import Curve, PausingRule, Point, build_rule
+from spiketune.fidelity.arrivals import Curves, Others
 from spiketune.messages import Report
 from spiketune.space import Inequality
 from spiketune.space.distributions import from_stored
@@ -42,7 +43,7 @@ class RungWatch:
         self._resource = resource_of(config, jobs.configuration.trial)
         directions = jobs.study.objectives
         self._signs = {n: 1.0 if d == "maximize" else -1.0 for n, d in directions.items()}
-        self._curves: dict[int, Curve] = {}
+        self._curves = Curves()
         self._rules = jobs.constraints
         self._needed = {*directions, *(name for rule in self._rules for name in rule.names)}
         self._warned = False
@@ -71,7 +72,7 @@ class RungWatch:
             if isinstance(data, Mapping)
             else (1.0, 1.0)
         )
-        self._curves.setdefault(number, Curve(number, maximum, float(share) * float(steps)))
+        self._curves.begin(Curve(number, maximum, float(share) * float(steps)))
 
     def take_in(self, reports: Mapping[float, Report]) -> None:
         """Note reports that were judged before."""
@@ -86,12 +87,10 @@ class RungWatch:
         """Why a trial stops at its furthest report; None if it goes on."""
         curve = self._curves[number]
         if self._resource is None:  # what has finished tells how long a trial is
-            ends = [c.fidelity for c in self._curves.values() if c.finished and c.points]
-            curve.maximum = max(ends, default=math.inf)
+            curve.maximum = self._curves.longest
         if not curve.points or curve.fidelity >= curve.maximum:
             return None
-        others = (c for n, c in self._curves.items() if n != number and c.points)
-        return self._rule.decide(curve, others)
+        return self._rule.decide(curve, Others(self._curves, number))
 
     @property
     def pauses(self) -> bool:
@@ -102,13 +101,11 @@ class RungWatch:
         """The paused trial to go on with; see `PausingRule.promote`."""
         if not paused or not isinstance(self._rule, PausingRule):
             return None
-        reported = [curve for curve in self._curves.values() if curve.points]
-        return self._rule.promote(paused, reported, last=last)
+        return self._rule.promote(paused, self._curves, last=last)
 
     def ended(self, number: int, how: str) -> None:
         """Note how a trial ended."""
-        if number in self._curves:
-            self._curves[number].finished = how == "finished"
+        self._curves.ended(number, finished=how == "finished")
 
     def _add(self, report: Report) -> bool:
         missing = sorted(self._needed - report.metrics.keys())
@@ -118,7 +115,7 @@ class RungWatch:
         gains = tuple(sign * report.metrics[name] for name, sign in self._signs.items())
         broken = [_excess(rule, report.metrics) for rule in self._rules]
         point = Point(gains, violation_of([*broken, *report.constraints.values()]))
-        return self._curves[report.number].add(report.fidelity, point)
+        return self._curves.add(report.number, report.fidelity, point)
 
     def _warn(self, report: Report, missing: list[str]) -> None:
         if not self._warned:
