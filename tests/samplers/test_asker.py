@@ -76,7 +76,9 @@ def test_a_configuration_is_rejected_after_a_hundred_draws(monkeypatch: Any) -> 
     draws = []
     draw = asker_module.Asker._draw
     monkeypatch.setattr(
-        asker_module.Asker, "_draw", lambda self, *a: draws.append(draw(self, *a)) or draws[-1]
+        asker_module.Asker,
+        "_draw",
+        lambda self, *a, **k: draws.append(draw(self, *a, **k)) or draws[-1],
     )
     proposal, accepted = study.asker.ask()
     assert not accepted
@@ -105,6 +107,25 @@ def test_the_asks_after_a_rejected_trial_go_on(monkeypatch: pytest.MonkeyPatch) 
         assert all(t.state == TrialState.PRUNED for t in study.study.get_trials())
 
 
+@pytest.mark.parametrize("sampler", ["random", "tpe", "cascbo", "islands", "grid"])
+def test_a_requirement_that_has_no_value_is_not_met(sampler: str) -> None:
+    space = Space({"a": Int(1, 9), "b": Int(-3, 4)}, ["a / b <= 3"])
+    study = MemoryStudy(space, sampler)
+    asked = study.run(12, smooth)
+    assert all(values["b"] != 0 and values["a"] / values["b"] <= 3 for values in asked)
+
+
+def test_what_a_sampler_said_of_its_own_draws_is_not_kept_with_one_by_chance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asker_module, "MODEL_DRAWS", 2)
+    space = Space({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)}, ["x > 2"])
+    study = MemoryStudy(space, "islands")
+    proposal, accepted = study.asker.ask()
+    assert not accepted
+    assert "islands:asked" not in proposal.system_attrs
+
+
 # Trials enqueued with Optuna's own tools.
 
 
@@ -112,7 +133,7 @@ def claim(study: MemoryStudy) -> dict[str, Any]:
     """What the loop does with an enqueued trial."""
     waiting = study.asker.enqueued()
     assert waiting is not None
-    proposal, _ = study.asker.ask(waiting.system_attrs["fixed_params"])
+    proposal = study.asker.complete(waiting.system_attrs["fixed_params"])
     study.storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
     for name, distribution in proposal.distributions.items():
         internal = distribution.to_internal_repr(proposal.stored[name])
@@ -144,6 +165,25 @@ def test_an_enqueued_reverse_log_value_and_an_option_by_label_are_natural() -> N
     study = MemoryStudy(space, "tpe")
     study.study.enqueue_trial({"beta": 0.6, "shape": "[3]"})
     assert claim(study) == {"beta": 0.6, "shape": [3]}
+
+
+def test_an_enqueued_trial_that_breaks_a_requirement_is_refused_by_name() -> None:
+    space = Space({name: Float(0.0, 9.0) for name in "abc"}, ["a + b <= 3", "b + c <= 3"])
+    study = MemoryStudy(space, "random")
+    study.study.enqueue_trial({"a": 5.0})
+    with pytest.raises(ConfigError, match=r"^study\.require: a \+ b <= 3 does not hold"):
+        claim(study)
+
+
+@pytest.mark.parametrize("sampler", ["islands", "cascbo"])
+def test_a_configuration_given_whole_is_none_of_the_samplers(sampler: str) -> None:
+    study = MemoryStudy(PLAIN, sampler)
+    study.run(3, smooth)
+    given = {"x": 0.5, "n": 3, "y": 0.1}
+    assert study.asker.complete(given).system_attrs.keys() <= {asker_module.SPENT_KEY}
+    del given["x"]
+    tags = study.asker.complete(given).system_attrs.keys()
+    assert f"{sampler}:asked" in tags
 
 
 def test_an_enqueued_value_decides_which_parameters_take_part() -> None:

@@ -177,3 +177,26 @@ def test_a_shuffle_is_a_permutation(n):
 def test_options_of_the_grid_are_checked(options, words):
     with pytest.raises(ConfigError, match=words):
         check_sampler("grid", options, 1, SPACES["stepped"])
+
+
+# Requirements, and trials enqueued by hand.
+
+
+@pytest.mark.parametrize("name", ["grid", "random-from-grid"])
+def test_a_long_way_to_the_next_combination_that_meets_the_requirements(name):
+    space = Space({"a": Int(1, 60), "b": Int(1, 1000)}, ["a >= 59", "b <= 3"])
+    asked = all_of(MemoryStudy(space, name))
+    assert sorted((v["a"], v["b"]) for v in asked) == [(a, b) for a in (59, 60) for b in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("given", [{"kind": "b"}, {"kind": "b", "n": 2}])
+def test_a_trial_enqueued_takes_no_combination_away(given):
+    study = MemoryStudy(CONDITIONAL, "grid", options={"levels": 2})
+    whole = all_of(MemoryStudy(CONDITIONAL, "grid", options={"levels": 2}))
+    asked = [dict(values) for values in study.run(2, smooth)]
+    proposal = study.asker.complete(given)
+    CONDITIONAL.check(proposal.values)
+    assert given.items() <= proposal.values.items()
+    study.tell(study.add(proposal), smooth(proposal.values))
+    assert asked + all_of(study) == whole
+    study.asker.complete(given)  # and a grid at its end still runs what is enqueued

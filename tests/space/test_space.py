@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from spiketune.errors import ConfigError, ExpressionError
+from spiketune.errors import ConfigError
 from spiketune.space import Choice, Condition, Float, Int, Space, parse
 
 CONDITIONAL = Space(
@@ -107,10 +107,21 @@ def test_a_requirement_on_an_inactive_parameter_counts_as_met() -> None:
     assert not space.meets({"kind": "a", "n": 4})
 
 
-def test_a_requirement_that_cannot_be_computed_says_so() -> None:
+def test_a_requirement_that_has_no_value_is_not_met() -> None:
     space = Space({"a": Int(0, 9)}, ["1 / a <= 1"])
-    with pytest.raises(ExpressionError, match="division by zero"):
-        space.meets({"a": 0})
+    assert space.meets({"a": 1})
+    assert not space.meets({"a": 0})
+    assert space.unmet({"a": 0}) == "1 / a <= 1"
+    with pytest.raises(ConfigError, match=r"^study\.require: .*division by zero"):
+        space.check_expressions({"a": 0})
+
+
+def test_a_condition_that_has_no_value_does_not_hold() -> None:
+    space = Space({"a": Int(0, 9), "x": Float(0.0, 1.0, when="1 / a <= 1")})
+    assert space.is_active("x", {"a": 1})
+    assert not space.is_active("x", {"a": 0})
+    with pytest.raises(ConfigError, match=r"^x\.when: .*division by zero"):
+        space.check_expressions({"a": 0})
 
 
 @pytest.mark.parametrize(

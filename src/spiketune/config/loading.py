@@ -19,7 +19,7 @@ from spiketune.config.function import FunctionTrial
 from spiketune.config.inline import resolve, space_of
 from spiketune.config.study import Study
 from spiketune.config.training import TrainingTrial
-from spiketune.errors import ConfigError, ExpressionError, InputError, UnknownNameError
+from spiketune.errors import ConfigError, InputError, UnknownNameError
 from spiketune.space import Choice, Parameter, Space
 
 _KINDS: Mapping[str, type[BaseModel]] = {
@@ -118,10 +118,7 @@ def _check_trial(trial: Mapping[str, Any], space: Space) -> None:
         check_placeholders(trial)
     for values in corners(space):
         check_resolved(without_parameters(resolve(trial, values)))
-        try:
-            space.meets(values)
-        except ExpressionError as error:
-            raise ConfigError("study.require", str(error)) from error
+        space.check_expressions(values)
 
 
 def without_parameters(section: Mapping[str, Any]) -> dict[str, Any]:

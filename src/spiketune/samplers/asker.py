@@ -109,27 +109,54 @@ class Asker:
         self._common_space: CommonSpace | None = None
         self._study = optuna.load_study(study_name=study_name, storage=self._view)
 
-    def ask(self, fixed: Mapping[str, Any] | None = None) -> tuple[Proposal, bool]:
+    def ask(self) -> tuple[Proposal, bool]:
         """The next configuration, and whether it meets the requirements and can be built.
-
-        Args:
-            fixed: Stored values to take as they are, of a trial enqueued by hand.
 
         Raises:
             GridExhaustedError: If the sampler has nothing left to ask.
-            ConfigError: If a fixed value is none of its parameter.
         """
+        values, accepted = self._choose({}, by_hand=False)
+        return self._proposal(values), accepted
+
+    def complete(self, fixed: Mapping[str, Any]) -> Proposal:
+        """The configuration of a trial enqueued by hand; what it leaves out is the sampler's.
+
+        Args:
+            fixed: Stored values to take as they are.
+
+        Raises:
+            ConfigError: If a value is none of its parameter, or a requirement is not met.
+        """
+        # A grid gives none of its combinations away, and no model is asked for what is known.
+        by_hand = self._stock.finite or self._is_whole(fixed)
+        values, _ = self._choose(fixed, by_hand=by_hand)
+        if (unmet := self._space.unmet(values)) is not None:
+            raise ConfigError("study.require", f"{unmet} does not hold for a trial enqueued")
+        return self._proposal(values)
+
+    def _choose(self, fixed: Mapping[str, Any], *, by_hand: bool) -> tuple[dict[str, Any], bool]:
         draft = self._view.start_draft()
         picky = bool(self._space.require) or self._fits is not None
         for draw in range(REDRAWS if picky else 1):
-            values = self._draw(draft, draw, fixed or {})
+            by_chance = by_hand or (draw >= MODEL_DRAWS and not self._stock.one_seed)
+            values = self._draw(draft, draw, fixed, by_chance=by_chance)
             if self._space.meets(values) and (self._fits is None or self._fits(values)):
-                return self._proposal(values), True
-        return self._proposal(values), False
+                return values, True
+        return values, False
 
     def enqueued(self) -> FrozenTrial | None:
         """The first trial that waits to be run, enqueued with Optuna's own tools."""
         return self._view.waiting()
+
+    def _is_whole(self, fixed: Mapping[str, Any]) -> bool:
+        """Whether values taken as they are leave nothing to ask for."""
+        values: dict[str, Any] = {}
+        for name in self._space.order:
+            if self._space.is_active(name, values):
+                if name not in fixed:
+                    return False
+                values[name] = from_stored(self._space[name], fixed[name])
+        return True
 
     def _proposal(self, values: Mapping[str, Any]) -> Proposal:
         told = {SPENT_KEY: self.spent} if self._stock.kept and self.spent is not None else {}
@@ -146,10 +173,10 @@ class Asker:
             study_attrs=self._view.study_attrs,
         )
 
-    def _sampler(self, number: int, draw: int) -> BaseSampler:
+    def _sampler(self, number: int, draw: int, *, by_chance: bool) -> BaseSampler:
         own_seed = child_seed(self._seed, "ask", number, draw)
         one_seed = self._stock.one_seed
-        if draw >= MODEL_DRAWS and not one_seed:
+        if by_chance:
             return build("random", {}, own_seed, self._space)
         seed = child_seed(self._seed, "sampler") if one_seed else own_seed
         if self._stock.kept:
@@ -165,10 +192,15 @@ class Asker:
             sampler._search_space = self._common_space  # type: ignore[attr-defined]
         return sampler
 
-    def _draw(self, draft: FrozenTrial, draw: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
+    def _draw(
+        self, draft: FrozenTrial, draw: int, fixed: Mapping[str, Any], *, by_chance: bool
+    ) -> dict[str, Any]:
         self._study._thread_local.cached_all_trials = None
-        sampler, study = self._sampler(self._view.n_asked, draw), self._study
+        sampler = self._sampler(self._view.n_asked, draw, by_chance=by_chance)
+        study = self._study
         draft.params, draft.distributions = {}, {}
+        if by_chance:
+            draft.system_attrs = {}  # what the sampler said of its own draw
         # Optuna's GP divides zero by zero where no place looks better than another.
         quiet_numpy = np.errstate(divide="ignore", invalid="ignore")
         with quiet_optuna(), warnings.catch_warnings(), quiet_numpy:

@@ -16,7 +16,7 @@ AUTO: Final = "auto"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a choice of sampler depends on.
+    """What a choice of sampler depends on; not constraints, as all of the table take them.
 
     Attributes:
         n_parameters: Parameters with more than one value.
@@ -46,6 +46,7 @@ class Rule:
     why: str
 
 
+_FEW_COMBINATIONS: Final = 100
 _MANY_TRIALS: Final = 1_000
 _MANY_PARAMETERS: Final = 60
 _LONG_S: Final = 6 * 3600.0
@@ -58,6 +59,11 @@ RULES: Final[Sequence[Rule]] = (
         "grid",
         lambda f: f.n_combinations <= f.n_trials < math.inf,
         "the budget of {n_trials:g} trials covers all {n_combinations:g} combinations",
+    ),
+    Rule(
+        "random-from-grid",  # whatever the time allows is spread over the space
+        lambda f: f.n_combinations <= _FEW_COMBINATIONS and f.n_trials == math.inf,
+        "{n_combinations:g} combinations, few enough to try them all",
     ),
     Rule("nsga3", lambda f: f.n_objectives > 3, "{n_objectives} objectives"),
     Rule(

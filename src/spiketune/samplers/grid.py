@@ -18,6 +18,7 @@ from spiketune.space import Space
 from spiketune.space.distributions import mirrored, to_stored
 
 GRID_KEY: Final = "spiketune:grid"
+_SKIPPED: Final = 10_000  # combinations passed over in one draw: an ask must end
 
 
 class GridExhaustedError(SpiketuneError):
@@ -29,7 +30,7 @@ class GridExhaustedError(SpiketuneError):
 
 @final
 class GridSampler(BaseSampler):
-    """All combinations, once each; conditionals expand where active.
+    """All combinations that meet the requirements, once each; conditionals expand where active.
 
     The combination's number is kept with the trial, so the order survives a restart.
 
@@ -104,8 +105,11 @@ class GridSampler(BaseSampler):
         Raises:
             GridExhaustedError: If there is none left.
         """
-        number = 1 + max(self._last(study), trial.system_attrs.get(GRID_KEY, -1))
-        point = self._point(number)
+        first = 1 + max(self._last(study), trial.system_attrs.get(GRID_KEY, -1))
+        for number in range(first, first + _SKIPPED):
+            point = self._point(number)
+            if self._space.meets(point):
+                break
         study._storage.set_trial_system_attr(trial._trial_id, GRID_KEY, number)
         return {
             name: mirrored(self._space[name], to_stored(self._space[name], value))

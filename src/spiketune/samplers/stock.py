@@ -32,6 +32,7 @@ class Stock:
         learns: Whether it looks at results at all; one that does not sees them as they are.
         several: Whether it takes more than one objective.
         one_seed: Whether its seed belongs to the study, not to the single ask (sequences).
+        finite: Whether it goes through a list, from which trials enqueued by hand take nothing.
         kept: Whether one sampler serves all asks (see `asker.Prepared`): it caches what it could
             compute again from the trials, and sees failures as they are.
         defaults: Options that differ from Optuna's defaults.
@@ -42,6 +43,7 @@ class Stock:
     learns: bool = True
     several: bool = True
     one_seed: bool = False
+    finite: bool = False
     kept: bool = False
     defaults: Mapping[str, Any] | None = None
 
@@ -68,8 +70,10 @@ SAMPLERS: Final[Mapping[str, Stock]] = {
     "scbo": Stock(CascboSampler, kept=True, defaults={"cost_aware": False}),
     "turbo": Stock(CascboSampler, kept=True, defaults={"cost_aware": False, "constraints": False}),
     "islands": Stock(IslandsSampler, kept=True),
-    "grid": Stock(GridSampler, one_seed=True, kept=True),
-    "random-from-grid": Stock(GridSampler, one_seed=True, kept=True, defaults={"order": "random"}),
+    "grid": Stock(GridSampler, one_seed=True, finite=True, kept=True),
+    "random-from-grid": Stock(
+        GridSampler, one_seed=True, finite=True, kept=True, defaults={"order": "random"}
+    ),
 }
 
 

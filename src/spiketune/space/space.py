@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, final
@@ -90,9 +90,12 @@ class Space(Mapping[str, Parameter]):
         return name in self._conditions
 
     def is_active(self, name: str, values: Mapping[str, Any]) -> bool:
-        """Whether a parameter takes part, given the values of those before it in `order`."""
+        """Whether a parameter takes part, given the values of those before it in `order`.
+
+        A condition that has no value here (it divides by zero, say) does not hold.
+        """
         conditions = self._conditions.get(name)
-        return conditions is None or any(condition.holds(values) for condition in conditions)
+        return conditions is None or any(_is_true(c.holds, values) for c in conditions)
 
     def deciders(self, name: str) -> tuple[str, ...]:
         """The parameters that decide whether this one takes part, in `order`."""
@@ -110,8 +113,31 @@ class Space(Mapping[str, Parameter]):
         return dict(first.chosen)
 
     def meets(self, values: Mapping[str, Any]) -> bool:
-        """Whether every requirement is met."""
-        return all(not (rule.names <= values.keys()) or bool(rule(values)) for rule in self.require)
+        """Whether every requirement is met; one of parameters that take no part always is."""
+        return self.unmet(values) is None
+
+    def unmet(self, values: Mapping[str, Any]) -> str | None:
+        """Text of the first requirement that is not met; None if all are.
+
+        One that has no value here (it divides by zero, say) is not met.
+        """
+        for rule in self.require:
+            if rule.names <= values.keys() and not _is_true(rule, values):
+                return rule.text
+        return None
+
+    def check_expressions(self, values: Mapping[str, Any]) -> None:
+        """Refuse conditions and requirements that have no value for a configuration.
+
+        Raises:
+            ConfigError: Naming the first one.
+        """
+        for rule in self.require:
+            if rule.names <= values.keys():
+                _evaluate(rule, values, "study.require")
+        for name, conditions in self._conditions.items():
+            for condition in conditions:
+                _evaluate(condition.holds, values, f"{name}.when")
 
     def check(self, values: Mapping[str, Any]) -> None:
         """Refuse a configuration that is not one of this space.
@@ -173,6 +199,22 @@ class Space(Mapping[str, Parameter]):
             raise ConfigError(
                 "when", f"conditions depend on each other in a circle: {circle}"
             ) from error
+
+
+def _is_true(rule: Callable[[Mapping[str, Any]], Any], values: Mapping[str, Any]) -> bool:
+    try:
+        return bool(rule(values))
+    except ExpressionError:
+        return False
+
+
+def _evaluate(
+    rule: Callable[[Mapping[str, Any]], Any], values: Mapping[str, Any], path: str
+) -> None:
+    try:
+        rule(values)
+    except ExpressionError as error:
+        raise ConfigError(path, str(error)) from error
 
 
 def _parse(text: str | None, place: str) -> Expression:

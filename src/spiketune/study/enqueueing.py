@@ -34,9 +34,8 @@ def checked(values: Mapping[str, Any], space: Space) -> dict[str, Any]:
         open_deciders = [decider for decider in space.deciders(name) if decider not in found]
         if name in found and not open_deciders and not space.is_active(name, seen):
             raise ConfigError(name, "takes no part beside these values; leave it out")
-    for rule in space.require:
-        if rule.names <= found.keys() and not rule(found):
-            raise ConfigError("study.require", f"{rule.text} does not hold for these values")
+    if (unmet := space.unmet(found)) is not None:
+        raise ConfigError("study.require", f"{unmet} does not hold for these values")
     return found
 
 

@@ -199,7 +199,7 @@ class StudyLoop:
     def _start_enqueued(self, enqueued: FrozenTrial) -> None:
         """Start a trial that someone enqueued by hand, or fail it if its values are none."""
         try:
-            proposal, _ = self._asker.ask(enqueued.system_attrs.get("fixed_params", {}))
+            proposal = self._asker.complete(enqueued.system_attrs.get("fixed_params", {}))
         except SpiketuneError as error:
             failure = {"kind": "crash", "message": str(error)}
             self._storage.fail(enqueued, {"ended": "failed", "failure": failure})

@@ -354,13 +354,19 @@ def test_two_hundred_parameters_and_a_choice_of_fifty_are_asked():
         ({"cost_aware": "yes"}, "cost_aware must be true or false, got 'yes'"),
         ({"grow_until": 0}, r"grow_until must be in \(0, 1\], got 0"),
         ({"grow": "z"}, "No parameter named 'z'"),
+        (
+            {"grow": "k"},
+            r"grow: 'k' must be a number on a linear or log scale, got Choice",
+        ),
+        ({"grow": "r"}, r"grow: 'r' must be a number on a linear or log scale, got Float"),
         ({"resource": "xx"}, "No parameter named 'xx'. Did you mean 'x'"),
         ({"n_candidate": 100}, "No option named 'n_candidate'. Did you mean 'n_candidates'"),
     ],
 )
 def test_a_wrong_option_is_refused_by_name(options, message):
+    more = {"k": Choice([1, 2]), "r": Float(0.5, 0.9, "reverse-log")}
     with pytest.raises(ConfigError, match=message):
-        check_sampler("cascbo", options, 1, PLANE)
+        check_sampler("cascbo", options, 1, Space({**PLANE, **more}))
 
 
 def test_a_range_that_changed_in_a_plain_study_is_taken_as_the_newest():

@@ -65,6 +65,13 @@ def test_a_sigmoid_crossover_prefers_the_better_parent_by_its_boltzmann_probabil
     assert kept == pytest.approx(1.0 / (1.0 + np.exp(-2.0)), abs=0.03)
 
 
+def test_a_sigmoid_crossover_of_a_tiny_temperature_keeps_the_better_parent_whole():
+    first, second = Parent(ONE.row, 0.0), Parent(TWO.row, 3.0)
+    cross = Crossover("sigmoid", probability=1.0, temperature=1e-9)
+    assert (cross([first, second], GENOME, rng(0))[0].row == ONE.row).all()
+    assert (cross([second, first], GENOME, rng(0))[0].row == ONE.row).all()
+
+
 def test_a_multiple_crossover_takes_genes_of_all_parents():
     parents = [Parent(np.full(5, i / 4), 0.0) for i in range(4)]
     child = np.concatenate(

@@ -212,6 +212,21 @@ def test_vertices_move_at_once_and_further_workers_scout():
     assert {v.held.number for v in search._vertices} == {0, 1, 5}
 
 
+def test_a_vertex_whose_first_trial_is_lost_is_given_to_a_scout():
+    genome, search = genome_of(2), NelderMead(NelderMeadOptions())
+    search.was_asked(0, {"vertex": 0, "step": "start"})  # and never told
+    steps = []
+    for number in range(1, 20):
+        row, tag = search.propose(around(genome), np.random.default_rng(number))
+        search.was_asked(number, tag)
+        search.told(at(number, row, float(np.sum(row**2)), **tag), around(genome))
+        steps.append(tag["step"])
+    assert "reflect" not in steps[:12], "it is waited for"
+    assert "reflect" in steps[13:]
+    search.told(at(0, [0.0, 0.0], 0.0, vertex=0), around(genome))
+    assert 0 in {v.held.number for v in search._vertices if v.held}, "good news are never too late"
+
+
 def test_a_simplex_that_shrank_to_a_point_begins_anew():
     rows = [([0.5, 0.5], 0.0), ([0.50001, 0.5], 1.0), ([0.5, 0.50001], 2.0)]
     _, search = simplex(rows)

@@ -20,9 +20,9 @@ class Options:
         n_candidates: Points an ask looks at.
         success_tolerance: Successes in a row that double the trust region.
         failure_tolerance: Failures in a row that halve it; None takes one per parameter, at
-            least 4.
+            least 10.
         resource: Parameter that is a trial's own maximum of the fidelity.
-        grow: Parameter whose upper bound grows over the budget, or None.
+        grow: Number whose upper bound grows over the budget, or None.
         grow_until: Share of the budget at which its whole range is open.
         grow_from: Share of its range (on its scale) that is open at the start.
 

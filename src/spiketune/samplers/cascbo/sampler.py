@@ -23,7 +23,7 @@ from spiketune.samplers.cascbo.progress import Progress, follow
 from spiketune.samplers.cascbo.trust_region import TrustRegion
 from spiketune.samplers.domain import Domain
 from spiketune.samplers.jointly import JointSampler
-from spiketune.space import Space
+from spiketune.space import Choice, Space
 
 _FEASIBLE: Final = 5  # trials that a design waits for
 _MOST_DESIGN: Final = 1  # trials per axis that a design lasts at most
@@ -95,11 +95,7 @@ class CascboSampler(JointSampler):
             grow_from=grow_from,
         )
         if space is not None:
-            for option in ("resource", "grow"):
-                name = getattr(self._options, option)
-                if name is not None and name not in space:
-                    problem = str(UnknownNameError("parameter", name, space))
-                    raise ConfigError(f"study.sampler.{option}", problem)
+            _check_names(self._options, space)
         self._history: History | None = None
         self._models: Models | None = None
         self._threads = ThreadpoolController()
@@ -206,6 +202,20 @@ class CascboSampler(JointSampler):
         if axis is not None:
             upper[axis] = upper_bound(spent, options.grow_until, options.grow_from)
         return upper
+
+
+def _check_names(options: Options, space: Space) -> None:
+    for option in ("resource", "grow"):
+        name = getattr(options, option)
+        if name is not None and name not in space:
+            problem = str(UnknownNameError("parameter", name, space))
+            raise ConfigError(f"study.sampler.{option}", problem)
+    grows = space[options.grow] if options.grow is not None else None
+    if grows is not None and (isinstance(grows, Choice) or grows.scale == "reverse-log"):
+        raise ConfigError(
+            "study.sampler.grow",
+            f"'{options.grow}' must be a number on a linear or log scale, got {grows}",
+        )
 
 
 def _unlike(domain: Domain, points: Array, known: Array) -> Array:

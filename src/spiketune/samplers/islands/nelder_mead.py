@@ -19,6 +19,7 @@ from spiketune.samplers.islands.propagator import Surroundings
 
 Step: TypeAlias = Literal["start", "reflect", "expand", "outside", "inside", "shrink"]
 _SMALLEST: Final = 1e-4  # diameter at which a new simplex is begun elsewhere
+_PATIENCE: Final = 4  # asks for each vertex, after which a first trial counts as lost
 _SCOUT: Final = 0.5  # standard deviation of a scout, in those of the vertices
 
 
@@ -225,8 +226,15 @@ class NelderMead:
                 self._vertices[i] = Vertex(vertex.held, "shrink")
 
     def _take_in(self, member: Individual, around: Surroundings) -> None:
-        """Let what is better than the worst waiting vertex take its place."""
+        """Let what is better than the worst waiting vertex take its place.
+
+        A vertex whose first trial has not come back by then may never hear of it.
+        """
         numbers = {v.held.number for v in self._vertices if v.held is not None}
+        late = next((i for i, v in enumerate(self._vertices) if self._is_late(v, member)), None)
+        if late is not None and member.number not in numbers:
+            self._vertices[late] = Vertex(member, "reflect")
+            return
         waiting = [
             (i, v.held)
             for i, v in enumerate(self._vertices)
@@ -238,6 +246,14 @@ class NelderMead:
         if better(member, order[-1], around.scales):
             index = next(i for i, held in waiting if held is order[-1])
             self._vertices[index] = Vertex(member, "reflect")
+
+    def _is_late(self, vertex: Vertex, member: Individual) -> bool:
+        patience = _PATIENCE * len(self._vertices)
+        return (
+            vertex.held is None
+            and vertex.trial is not None
+            and member.number > vertex.trial + patience
+        )
 
     def _begin_anew_if_small(self, genome: Genome) -> None:
         if any(v.held is None for v in self._vertices):

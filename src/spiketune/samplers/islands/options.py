@@ -27,7 +27,6 @@ class Options:
 
     Attributes:
         make: Makes the propagator of each island; islands beyond the last take turns.
-        numberless: Makes the propagator of an island where no parameter is a number.
         n_islands: How many islands there are.
         population: Members of a full island.
         migration: How islands exchange members.

@@ -7,13 +7,13 @@ d  axes
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from spiketune.samplers.arrays import Array
 from spiketune.samplers.islands.checking import check_choice, check_count, check_share
@@ -107,7 +107,7 @@ class Crossover:
             share = self.share
             if self.crossover == "sigmoid":
                 lead = (second.rank - first.rank) / self.temperature
-                share = 1.0 / (1.0 + math.exp(lead))
+                share = float(expit(-lead))
             row = np.where(rng.random(genome.d) < share, second.row, first.row)
         for parent in parents:  # a gene that the chosen parent lacks comes from another
             row = np.where(np.isnan(row), parent.row, row)
