@@ -17,7 +17,7 @@ def study(seed, m, n_trials=40):
     """Reports of trials that run side by side, in the order in which they come."""
     rng = np.random.default_rng(seed)
     curves = [
-        Curve(n, float(rng.choice([9.0, 20.0, INF])), float(rng.choice([0.25, 0.5, 1.0])))
+        Curve(n, float(rng.choice([9.0, 20.0, INF])), float(rng.choice([0.25, 0.5, 0.6, 1.0])))
         for n in range(n_trials)
     ]
     reports, running = [], []

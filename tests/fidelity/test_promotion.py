@@ -128,8 +128,12 @@ def test_two_objectives_promote_the_front():
     [
         ({"kind": "promote"}, "study.fidelity.kind", "stopping, promotion"),
         ({"kind": "promotion", "grace": 2}, "study.fidelity.grace", "stopping"),
-        ({"kind": "promotion", "reduction": 1}, "study.fidelity.reduction", "must be > 1"),
-        ({"kind": "promotion", "min": 0}, "study.fidelity.min", "must be > 0"),
+        (
+            {"kind": "promotion", "reduction": 1},
+            "study.fidelity.reduction",
+            "must be a number > 1, got 1",
+        ),
+        ({"kind": "promotion", "min": 0}, "study.fidelity.min", "must be a number > 0, got 0"),
     ],
 )
 def test_options_of_promotion_that_make_no_sense_are_refused(options, path, words):

@@ -9,6 +9,7 @@ from typing import final
 from spiketune.fidelity.arrivals import Arrivals, arrived
 from spiketune.fidelity.base import Curve, FidelityRule
 from spiketune.fidelity.ranking import n_better
+from spiketune.option_checks import check_above, check_count
 
 
 def rung_between(previous: float, now: float, first: float, reduction: float) -> float | None:
@@ -41,12 +42,10 @@ class SuccessiveHalving(FidelityRule):
     def __init__(
         self, *, min: float = 1.0, reduction: float = 3.0, grace: int | None = None
     ) -> None:
-        if min <= 0:
-            raise ValueError(f"min: must be > 0, got {min}")
-        if reduction <= 1:
-            raise ValueError(f"reduction: must be > 1, got {reduction}")
-        if grace is not None and grace < 0:
-            raise ValueError(f"grace: must not be negative, got {grace}")
+        check_above("min", min, 0)
+        check_above("reduction", reduction, 1)
+        if grace is not None:
+            check_count("grace", grace, 0)
         self.first, self.reduction = float(min), float(reduction)
         self._grace = math.ceil(reduction) - 1 if grace is None else grace
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from spiketune.fidelity.arrivals import Array, arrived
 from spiketune.fidelity.base import Curve, FidelityRule
 from spiketune.fidelity.halving import SuccessiveHalving
+from spiketune.option_checks import check_count
 
 _GOLDEN: Final = (math.sqrt(5.0) - 1.0) / 2.0
 
@@ -43,8 +44,8 @@ class Hyperband(FidelityRule):
         brackets: int = 3,
         grace: int | None = None,
     ) -> None:
-        if brackets < 1:
-            raise ValueError(f"brackets: must be at least 1, got {brackets}")
+        check_count("brackets", brackets)
+        SuccessiveHalving(min=min, reduction=reduction, grace=grace)  # checks what is multiplied
         self._brackets = [
             SuccessiveHalving(min=min * reduction**s, reduction=reduction, grace=grace)
             for s in range(brackets)

@@ -8,6 +8,7 @@ from typing import final
 from spiketune.fidelity.arrivals import arrived
 from spiketune.fidelity.base import Curve, FidelityRule
 from spiketune.fidelity.ranking import n_better
+from spiketune.option_checks import check_above, check_count
 
 
 @final
@@ -23,10 +24,8 @@ class Median(FidelityRule):
     """
 
     def __init__(self, *, min: float = 1.0, grace: int = 5) -> None:
-        if min <= 0:
-            raise ValueError(f"min: must be > 0, got {min}")
-        if grace < 1:
-            raise ValueError(f"grace: must be at least 1, got {grace}")
+        check_above("min", min, 0)
+        check_count("grace", grace)
         self._first, self._grace = float(min), grace
 
     def decide(self, curve: Curve, others: Iterable[Curve]) -> str | None:
