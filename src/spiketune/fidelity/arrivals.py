@@ -73,7 +73,7 @@ class Arrivals:
         return self if mask.all() else self.where(mask)
 
 
-def violation_of(point: Point) -> float:
+def judged_violation(point: Point) -> float:
     """How far a report breaks constraints, infinite where a value is no number."""
     return point.violation if point.is_number else math.inf
 
@@ -92,7 +92,7 @@ class Table:
 
     def add(self, curve: Curve, point: Point) -> None:
         """Take in a trial that came by."""
-        row = (curve.number, curve.data, violation_of(point), *point.gains)
+        row = (curve.number, curve.data, judged_violation(point), *point.gains)
         if self._n == len(self._rows):
             larger = np.empty((max(16, 2 * self._n), len(row)))
             if self._n:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from optuna._hypervolume import compute_hypervolume
 from optuna.study._multi_objective import _is_pareto_front
 
-from spiketune.fidelity.arrivals import Array, Arrivals, violation_of
+from spiketune.fidelity.arrivals import Array, Arrivals, judged_violation
 from spiketune.fidelity.base import Point
 
 Indices = npt.NDArray[np.int64]
@@ -40,7 +40,7 @@ def n_better(point: Point, others: Arrivals, enough: int | None = None) -> int:
     Source: Deb et al. (2002), "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II"
     (fronts, constraint domination, crowding); Beume et al. (2007), "SMS-EMOA" (contributions).
     """
-    own = violation_of(point)
+    own = judged_violation(point)
     better = int((others.violations < own).sum())
     if not math.isfinite(own) or (own > 0 and len(point.gains) > 1):
         return better
