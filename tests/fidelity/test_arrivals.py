@@ -99,16 +99,32 @@ def median(curve, others):
     return 2 * min(better_than(p, points) for p in curve.points.values()) > len(points)
 
 
+def kept(curve, rung, everyone):
+    """Numbers of the best third of a rung, best first."""
+    there = [(c.number, p) for c in everyone for p in at(curve, rung, [c])]
+    rank = {n: better_than(p, [q for k, q in there if k != n]) for n, p in there}
+    usable = [n for n, p in there if violation(p) < INF]
+    return sorted(usable, key=lambda n: (rank[n], n))[: len(there) // 3]
+
+
 def promotion(curve, others):
     rung = rung_between(curve.previous, curve.fidelity, 1.0, 3.0)
     if rung is None or rung >= curve.maximum:
         return False
-    found = [*((o.number, *at(curve, rung, [o])) for o in others), (curve.number, curve.last)]
-    there = [(number, *point) for number, *point in found if point]
-    usable = [one for one in there if violation(one[1]) < INF]
-    rank = {n: better_than(p, [q for k, q in there if k != n]) for n, p in usable}
-    kept = sorted(rank, key=lambda n: (rank[n], n))[: len(there) // 3]
-    return curve.number not in kept
+    return curve.number not in kept(curve, rung, [*others, curve])
+
+
+def promoted(paused, curves):
+    """The paused trial to go on with: the highest rung first, and there the best."""
+    waiting = [c for c in curves if c.number in paused]
+    rungs = {c.number: rung_between(0.0, c.fidelity, 1.0, 3.0) for c in waiting}
+    for rung in sorted(set(rungs.values()), reverse=True):
+        there = [c for c in waiting if rungs[c.number] == rung]
+        best = {c.number: kept(c, rung, curves) for c in there}
+        good = [(numbers.index(n), n) for n, numbers in best.items() if n in numbers]
+        if good:
+            return min(good)[1]
+    return None
 
 
 RULES = [
@@ -137,6 +153,25 @@ def test_every_decision_is_that_of_the_rule_as_it_is_written_down(name, options,
             assert (quick is not None) == plain(curve, others)
             verdicts.append(quick is not None)
     assert 0.05 < np.mean(verdicts) < 0.95
+
+
+@pytest.mark.parametrize("m", [1, 2, 4])
+def test_every_promotion_is_that_of_the_rule_as_it_is_written_down(m):
+    rule, rng, found = build_rule("asha", {"kind": "promotion"}), np.random.default_rng(m), []
+    for seed in range(6):
+        trials, reports = study(seed, m)
+        curves = Curves()
+        for curve in trials:
+            curves.begin(curve)
+        for k, (curve, fidelity, point) in enumerate(reports):
+            curves.add(curve.number, fidelity, point)
+            if k % 20 == 0:
+                paused = set(rng.permutation(len(trials))[:10].tolist())
+                reported = [c for c in trials if c.points]
+                found.append(rule.promote(paused, curves, last=False))
+                assert found[-1] == rule.promote(paused, reported, last=False)
+                assert found[-1] == promoted(paused, reported)
+    assert {number is None for number in found} == {True, False}
 
 
 def test_a_decision_at_a_rung_looks_at_no_curve_twice(monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Collection, Iterable
+from itertools import islice
 from typing import final
 
 import numpy as np
@@ -80,24 +81,23 @@ class PromotedHalving(PausingRule):
         self, paused: Collection[int], curves: Iterable[Curve], *, last: bool
     ) -> int | None:
         """See `PausingRule.promote`."""
-        waiting: dict[float, list[Curve]] = {}
+        waiting: dict[float, dict[float, list[Curve]]] = {}  # by rung, and by data: the similar
         rungs = functools.cache(lambda now: rung_between(0.0, now, self.first, self.reduction))
         for curve in curves:
             if curve.number in paused and curve.points:
-                waiting.setdefault(rungs(curve.fidelity) or 0.0, []).append(curve)
+                there = waiting.setdefault(rungs(curve.fidelity) or 0.0, {})
+                there.setdefault(curve.data, []).append(curve)
         for rung in sorted(waiting, reverse=True):
             good = []
-            kept: dict[float, dict[int, int]] = {}  # similar are those with similar data
-            for curve in waiting[rung]:
-                if curve.data not in kept:
-                    best_there = self._kept(arrived(rung, curve, curves))
-                    kept[curve.data] = {number: place for place, number in enumerate(best_there)}
-                if curve.number in kept[curve.data]:
-                    good.append((kept[curve.data][curve.number], curve.number))
+            for similar in waiting[rung].values():
+                numbers = {curve.number for curve in similar}
+                kept = enumerate(self._kept(arrived(rung, similar[0], curves)))
+                good += list(islice(((place, n) for place, n in kept if n in numbers), 1))
             if good:
                 return min(good)[1]
         if last and waiting and not any(curve.finished for curve in curves):
-            top = sorted(waiting[max(waiting)], key=lambda curve: curve.number)
+            top = [curve for similar in waiting[max(waiting)].values() for curve in similar]
+            top.sort(key=lambda curve: curve.number)
             return next((top[i].number for i in best(Arrivals.of(top), 1)), None)
         return None
 
