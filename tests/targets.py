@@ -52,6 +52,10 @@ def raises_above_half(trial):
     return trial.params["x"]
 
 
+def costs(trial):
+    return {"loss": trial.params["x"], "cost_s": 1e6}
+
+
 def not_a_number(trial):
     return float("nan")
 

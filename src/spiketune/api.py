@@ -13,7 +13,7 @@ from spiketune.config.study import Budget, seconds
 from spiketune.config.study import Study as StudySection
 from spiketune.errors import InputError, StudyExistsError
 from spiketune.study import folder as folders
-from spiketune.study.budget import n_counted, uptime_s
+from spiketune.study.budget import n_counted, own, uptime_s
 from spiketune.study.confirmation import Confirmation, from_record
 from spiketune.study.confirming import worth_confirming
 from spiketune.study.folder import StudyFolder
@@ -70,6 +70,7 @@ class Study:
         self.folder, self.configuration = folders.load(Path(path))
         self._reader: StudyStorage | None = None
         self._prepared = False
+        self._is_new = False
         self.session: Session | None = None
 
     def __repr__(self) -> str:
@@ -206,14 +207,25 @@ class Study:
                 time_s=self._uptime_s() + seconds(time) if time is not None else None,
             )
         self.prepare()
+        try:
+            self.session = self._run_session(listen)
+        except InputError:
+            if self._is_new and not self.is_running() and not self._has_begun():
+                folders.unmake(self.folder)  # so that the corrected file can be run
+            raise
+        return self
+
+    def _run_session(self, listen: Listen | None) -> Session:
         if listen is not None:
-            self.session = Session(*run_session(self.folder, self.configuration, listen))
-            return self
+            return Session(*run_session(self.folder, self.configuration, listen))
         from spiketune.report.live import Display
 
         with Display(self) as display:
-            self.session = Session(*run_session(self.folder, self.configuration, display.update))
-        return self
+            return Session(*run_session(self.folder, self.configuration, display.update))
+
+    def _has_begun(self) -> bool:
+        """Whether it has a trial of its own."""
+        return self.folder.journal.exists() and bool(own(self.storage.trials()))
 
     def prepare(self) -> None:
         """Check and make ready what trials will need; done once, by `run` if not before.
@@ -344,7 +356,7 @@ def create(configuration: Configuration, path: str | Path) -> Study:
     known_trials(configuration)  # refuse what cannot be read before anything is made
     folders.create(Path(path), configuration)
     study = Study(path)
-    study._prepared = True
+    study._prepared = study._is_new = True
     return study
 
 

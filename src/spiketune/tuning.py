@@ -17,6 +17,7 @@ from spiketune.executors.local import modules_to_preload
 from spiketune.objectives.function import PICKLED, dump_function
 from spiketune.space import Parameter, Space
 from spiketune.study.folder import StudyFolder
+from spiketune.study.running import study_of
 
 if TYPE_CHECKING:
     from spiketune.objectives.trial import Trial
@@ -61,7 +62,8 @@ def tune(
 
     Raises:
         ConfigError: If an argument is wrong.
-        StudyExistsError: If the folder holds a study of another space.
+        StudyExistsError: If the folder holds a study of another space, or of other objectives or
+            constraints.
     """
     path = Path(folder)
     space = space if isinstance(space, Space) else Space(space, require)
@@ -97,10 +99,9 @@ def _open_or_create(configuration: Configuration, path: Path) -> Study:
         study = Study(path)
     except StudyNotFoundError:
         return create(configuration, path)
-    same_space = study.configuration.space.fingerprint() == configuration.space.fingerprint()
-    if not same_space or study.section.objectives != _objectives(configuration):
+    if _sought(study.configuration) != _sought(configuration):
         raise StudyExistsError(
-            f"{path}: holds a study of another space or of other objectives; "
+            f"{path}: holds a study of another space, or of other objectives or constraints; "
             "give another folder, or undo the change"
         )
     return study
@@ -137,5 +138,8 @@ def _imported_by_script(function: Callable[..., Any]) -> tuple[str, ...]:
     return modules_to_preload(Path(file).stem, str(Path(file).parent))
 
 
-def _objectives(configuration: Configuration) -> Mapping[str, str]:
-    return configuration.study.objectives if configuration.study else {}
+def _sought(configuration: Configuration) -> tuple[object, ...]:
+    """What a study that is gone on with must have in common with the one asked for."""
+    study = study_of(configuration)
+    constraints = sorted(study.constraints)
+    return configuration.space.fingerprint(), list(study.objectives.items()), constraints

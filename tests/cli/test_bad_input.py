@@ -90,6 +90,16 @@ def training(**changes):
             "No executor named 'locl'. Did you mean 'local'?",
         ),
         (
+            "study: {objectives: {a: minimize}, fidelity: {name: asha, min: .nan}}\n"
+            "trial: {function: 'targets:number', params: {x: {int: [1, 2]}}}",
+            "study.fidelity: `min` must be finite, got nan",
+        ),
+        (
+            "study: {objectives: {a: minimize}, sampler: {name: islands, m: [[0, .inf]]}}\n"
+            "trial: {function: 'targets:number', params: {x: {int: [1, 2]}}}",
+            "study.sampler: `m` must be finite, got [[0, inf]]",
+        ),
+        (
             "study: {objectives: {a: minimize}, budget: {time: soon}}\n"
             "trial: {function: 'targets:number', params: {x: {int: [1, 2]}}}",
             "study.budget.time: a duration is seconds or a text",
@@ -125,6 +135,39 @@ def test_a_file_that_is_wrong_is_refused_naming_place_and_remedy(
     assert out == ""
     assert "Traceback" not in err
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("executor", "words"),
+    [
+        ({"name": "local", "gpus": [4096]}, "study.executor.gpus"),
+        ({"name": "mpi"}, "study.executor: mpi needs"),
+        ({"name": "dask", "address": "tcp://127.0.0.1:1"}, "study.executor"),
+    ],
+)
+def test_a_file_whose_executor_cannot_start_is_run_once_it_is_corrected(
+    cli, file, tmp_path, executor, words
+):
+    status, _, err = cli("run", file(study={"executor": executor}))
+    assert status == 2
+    assert words in err
+    assert not (tmp_path / "runs/mine").exists()
+    assert cli("run", file(study={"budget": {"trials": 1}}))[0] == 0
+
+
+def test_a_refused_study_leaves_what_else_lies_in_its_folder(cli, file, tmp_path):
+    (tmp_path / "notes").write_text("mine")
+    before = file(study={"executor": {"name": "mpi"}})
+    assert cli("run", before, "--folder", ".")[0] == 2
+    assert {entry.name for entry in tmp_path.iterdir()} == {"notes", "mine.yaml", "targets.py"}
+
+
+def test_a_study_that_has_begun_is_not_taken_back(cli, file, tmp_path):
+    cli("run", file(study={"budget": {"trials": 1}}))
+    path = tmp_path / "runs/mine/study.yaml"
+    path.write_text(path.read_text().replace("name: local", "name: mpi").replace("workers: 2", ""))
+    assert cli("resume", "runs/mine", "--add-trials", 1)[0] == 2
+    assert (tmp_path / "runs/mine/journal.log").exists()
 
 
 def test_a_file_or_recipe_that_does_not_exist_is_refused(cli):
@@ -256,6 +299,38 @@ def test_a_moved_folder_and_a_missing_journal_are_told_apart(cli, file, tmp_path
     assert cli("best", "moved")[0] == 0
     (tmp_path / "moved/journal.log").unlink()
     assert cli("best", "moved")[0] == 1  # a study that never started has no best trial
+
+
+@pytest.fixture
+def project(cli, file, tmp_path, monkeypatch):
+    """A study, its file and its module in one folder."""
+    (tmp_path / "old").mkdir()
+    file(study={"budget": {"trials": 1}, "sampler": {"name": "random"}})
+    for name in ("mine.yaml", "targets.py"):
+        shutil.move(tmp_path / name, tmp_path / "old")
+    monkeypatch.chdir(tmp_path / "old")
+    assert cli("run", "mine.yaml")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "old"
+
+
+def test_a_project_that_was_moved_as_a_whole_goes_on(cli, project):
+    shutil.move(project, "new")
+    status, _, err = cli("resume", "new/runs/mine", "--add-trials", 1)
+    assert status == 0, err
+    assert len(Study("new/runs/mine").rows()) == 2
+
+
+def test_a_study_that_was_moved_without_its_module_names_the_remedy(cli, project, tmp_path):
+    shutil.move(project / "runs/mine", "mine")
+    shutil.move(project, "new")
+    status, _, err = cli("resume", "mine", "--add-trials", 1)
+    assert status == 2
+    assert "provenance.base_folder" in err
+    text = (tmp_path / "mine/study.yaml").read_text()
+    corrected = text.replace(f"base_folder: {project}", f"base_folder: {tmp_path}/new")
+    (tmp_path / "mine/study.yaml").write_text(corrected)
+    assert cli("resume", "mine")[0] == 0
 
 
 def test_errors_of_the_installed_command_go_to_stderr_without_a_traceback(tmp_path):

@@ -164,3 +164,19 @@ def test_what_is_no_sweep_is_refused_in_a_line(cli, file, arguments, told):
     status, _, err = cli(*arguments)
     assert status == 2
     assert told in err
+
+
+def test_a_parameter_of_texts_is_no_axis_and_is_told_of_its_use(cli, file):
+    params = {
+        "x": {"grid": [0.1, 0.2]},
+        "kind": {"choice": ["none", "some"]},
+        "seed": {"grid": [1]},
+    }
+    path = file("number", params=params, study={"sampler": {"name": "grid"}})
+    assert cli("run", path)[0] == 0
+    verb = ("sweep-plot", "runs/mine", "--over", "seed", "--metric", "loss")
+    status, _, err = cli(*verb, "--along", "kind")
+    assert status == 2
+    assert err.startswith("error: --along kind: wants a parameter of numbers, and its values are")
+    assert "none, some; `--line kind` draws" in err
+    assert cli(*verb, "--along", "x", "--line", "kind")[0] == 0

@@ -22,6 +22,12 @@ def test_a_number_is_the_value_of_the_only_objective(tmp_path):
     assert end.cost_s > 0
 
 
+def test_a_metric_called_as_the_time_does_not_replace_the_time(tmp_path):
+    end, _ = run(tmp_path, "costs")
+    assert end.metrics["cost_s"] == 1e6
+    assert 0 < end.cost_s < 100
+
+
 def test_a_number_is_refused_where_there_are_several_objectives(tmp_path):
     end, _ = run(tmp_path, "number", objectives=("loss", "size"))
     assert isinstance(end, Failure)

@@ -130,6 +130,24 @@ def test_a_table_of_trials_keeps_metrics_apart_from_parameters_of_their_name():
     assert np.isnan(table["loss"][1])
 
 
+def test_a_table_of_trials_keeps_its_own_columns_apart_from_names_of_the_user():
+    params = {"number": 0.5, "state": "on", "x": 1}
+    metrics = {"fidelity": 7.0, "cost_s": 8.0, "number": 9.0, "loss": 2.0}
+    table = frame([TrialRow(3, "finished", params, {"loss": 2.0}, {}, metrics, 1.0, 0.25)])
+    (line,) = table.to_dict("records")
+    assert (line["number"], line["state"]) == (3, "finished")
+    assert (line["fidelity"], line["cost_s"]) == (1.0, 0.25)
+    assert (line["param:number"], line["param:state"], line["x"]) == (0.5, "on", 1)
+    assert [line[f"metric:{name}"] for name in ("fidelity", "cost_s", "number")] == [7.0, 8.0, 9.0]
+
+
+def test_the_cost_that_a_training_counts_is_told_once():
+    row = TrialRow(0, "finished", {}, metrics={"cost_s": 8.0}, cost_s=8.0)
+    table = frame([row])
+    assert table["cost_s"][0] == 8.0
+    assert "metric:cost_s" not in table
+
+
 def trial_at(state, start, end=None):
     trial = create_trial(state=state, value=1.0 if state == TrialState.COMPLETE else None)
     trial.datetime_start = datetime.fromtimestamp(start)

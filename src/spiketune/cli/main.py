@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from io import TextIOWrapper
 
 import typer
 
 from spiketune import __version__
+from spiketune.__main__ import INTERRUPTED
 from spiketune.cli import (
     checks,
     experiments,
@@ -56,13 +58,20 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line: exit status 0, 1 (ran and failed) or 2 (bad input)."""
+    """Run the command line: exit status 0, 1 (ran and failed), 2 (bad input) or 130 (Ctrl-C)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # letters that a terminal lacks end no command
+            stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = lambda message, *rest: say(f"warning: {message}")
     try:
         if ranks()[0] > 1:
             _as_rank(ranks()[1])
         else:
             app()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # what Typer makes of Ctrl-C
+            say("interrupted")
+        raise
     except InputError as error:
         say(f"error: {error}")
         sys.exit(2)

@@ -124,11 +124,19 @@ def _go(study: Study, json: bool) -> None:
     if reason == "time":
         say(f"go on with: spiketune resume {study.path} --add-time 10m")
     if rows and reason != "interrupted":
-        say(f"report: {study.report()}")
+        _report(study)
     if eligible(rows) and reason in ("budget", "exhausted"):
         say(f"next: spiketune confirm {study.path}, then spiketune retrain {study.path} --seeds 5")
     succeeded = reason in ("budget", "time", "exhausted") and any(r.objectives for r in rows)
     raise typer.Exit(0 if succeeded else 1)
+
+
+def _report(study: Study) -> None:
+    try:
+        say(f"report: {study.report()}")
+    except KeyboardInterrupt:
+        say(f"the report was not written; write it with: spiketune report {study.path}")
+        raise
 
 
 def status(

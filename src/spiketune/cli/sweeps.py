@@ -130,6 +130,13 @@ def sweep_plot(
     for name in (along, line):
         if name is not None and name not in study.configuration.space:
             raise UnknownNameError("parameter", name, study.configuration.space)
+    if along is not None:
+        values = [one.params[along] for one in found if along in one.params]
+        if not sweeping.are_numbers(values):
+            raise InputError(
+                f"--along {along}: wants a parameter of numbers, and its values are "
+                f"{', '.join(dict.fromkeys(map(text, values)))}; `--line {along}` draws a line each"
+            )
     _check_metrics(found, [metric], given=True)
     x = along or sweeping.numeric_parameter(found)
     kind = line or sweeping.kind_parameter(found)

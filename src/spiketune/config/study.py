@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -30,6 +31,16 @@ class Named(Section):
     def options(self) -> dict[str, Any]:
         """The options beside the name."""
         return dict(self.model_extra or {})
+
+    @model_validator(mode="after")
+    def _finite(self) -> Self:
+        """Refuse NaN and infinity, which the study's file and journal cannot hold."""
+        for option, value in self.options.items():
+            try:
+                json.dumps(value, allow_nan=False, default=str)
+            except ValueError as error:
+                raise ValueError(f"`{option}` must be finite, got {value}") from error
+        return self
 
 
 class Fidelity(Named):

@@ -94,7 +94,11 @@ def check_command(section: Mapping[str, Any], folder: str) -> None:
     config = check(CommandTrial, section, "trial")
     cwd = Path(folder, config.cwd)
     if not cwd.is_dir():
-        raise ConfigError("trial.cwd", f"no folder {cwd}")
+        raise ConfigError(
+            "trial.cwd",
+            f"no folder {cwd}; a study that was moved looks from `provenance.base_folder` in its "
+            "study.yaml",
+        )
     given = {**dict.fromkeys(GIVEN, "1"), "python": sys.executable}
     line = command_line(config, parameters(config.params, {}), given)
     if isinstance(line, str):

@@ -32,7 +32,8 @@ def load_function(target: str, base_folder: str) -> Callable[..., Any]:
         found: Any = importlib.import_module(module_name)
     except Exception as error:  # whatever the user's module raises on import
         raise InputError(
-            f"trial.function: cannot import '{module_name}' (looked in {base_folder} first): "
+            f"trial.function: cannot import '{module_name}' (looked in {base_folder} first, which "
+            "a study keeps as `provenance.base_folder` in its study.yaml): "
             f"{type(error).__name__}: {error}"
         ) from error
     for part in name.split("."):

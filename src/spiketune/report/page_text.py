@@ -148,7 +148,7 @@ def footer(summary: StudySummary) -> str:
     facts = [
         f"{key}: {_flat(value)}"
         for key, value in summary.provenance.items()
-        if value not in (None, "") and key != "base_folder"
+        if value not in (None, "") and not key.startswith("base_folder")
     ]
     return f"<p>{' · '.join(map(escape, facts))}</p>"
 

@@ -23,6 +23,8 @@ from spiketune.messages import OUTPUT
 from spiketune.samplers.auto import settled
 
 SAMPLER_FACT = "sampler"  # in the provenance: why `auto` chose as it did
+BASE_FOLDER = "base_folder"  # in the provenance: where the file lay
+_FROM_STUDY = "base_folder_from_study"  # the way there, for both may be moved together
 _PACKAGES = ("spiketune", "optuna", "torch", "numpy", "scikit-learn")
 
 
@@ -99,6 +101,7 @@ def create(path: Path, configuration: Configuration) -> StudyFolder:
         raise ConfigError("study", "the section is missing; a search needs its objectives")
     study, why = settled(configuration.study, configuration.space)
     facts = provenance(configuration.base_folder)
+    facts[_FROM_STUDY] = os.path.relpath(configuration.base_folder, path.resolve())
     document = {
         "study": study.model_dump(mode="json"),
         "trial": _plain(configuration.trial),
@@ -110,6 +113,14 @@ def create(path: Path, configuration: Configuration) -> StudyFolder:
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     return folder
+
+
+def unmake(folder: StudyFolder) -> None:
+    """Take back a study that never began; what else lies in its folder stays."""
+    for file in (folder.configuration_file, folder.journal, folder.lock):
+        file.unlink(missing_ok=True)
+    if not any(folder.path.iterdir()):
+        folder.path.rmdir()
 
 
 def load(path: Path) -> tuple[StudyFolder, Configuration]:
@@ -128,7 +139,16 @@ def load(path: Path) -> tuple[StudyFolder, Configuration]:
         ) from None
     document = parse_yaml(text, str(folder.configuration_file))
     facts = document.pop("provenance", {})
-    return folder, configure(document, facts.get("base_folder", str(path)))
+    return folder, configure(document, _base_folder(path, facts))
+
+
+def _base_folder(path: Path, facts: Mapping[str, Any]) -> str:
+    """Where the file lay, or lies now if it was moved together with the study."""
+    stored = str(facts.get(BASE_FOLDER, path))
+    if _FROM_STUDY in facts and not Path(stored).is_dir():
+        moved = (path / facts[_FROM_STUDY]).resolve()
+        return str(moved) if moved.is_dir() else stored
+    return stored
 
 
 def read_document(folder: StudyFolder) -> dict[str, Any]:
@@ -168,7 +188,7 @@ def write_atomically(path: Path, text: str) -> None:
 def provenance(base_folder: str) -> dict[str, Any]:
     """What the study was made with: versions, machine, git state, time."""
     return {
-        "base_folder": base_folder,
+        BASE_FOLDER: base_folder,
         "created": now_text(),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 State: TypeAlias = Literal[
     "waiting", "running", "paused", "finished", "stopped", "silent", "failed", "rejected"
 ]
+_FIRST: Final = ("number", "state", "feasible")  # columns about a trial
+_LAST: Final = ("fidelity", "cost_s", "started", "ended", "attempts", "failure")
 Array: TypeAlias = npt.NDArray[np.float64]
 
 
@@ -201,33 +203,32 @@ def hypervolume(
 def frame(rows: Sequence[TrialRow]) -> pd.DataFrame:
     """One line per trial: number, state, parameters, objectives, metrics, constraints, cost.
 
-    A metric that has the name of a parameter becomes `metric:<name>`.
+    The columns about the trial keep their names: a parameter of such a name becomes
+    `param:<name>`, a metric of such a name, or of a parameter's, `metric:<name>`.
     """
     import pandas as pd
 
-    names = {name for r in rows for name in r.params}
+    own = {*_FIRST, *_LAST}
+    taken = own.union(*(r.params for r in rows))
     lines = [
         {
-            "number": r.number,
-            "state": r.state,
-            "feasible": r.feasible,
-            **r.params,
-            **{
-                f"metric:{name}" if name in names else name: value
-                for name, value in {**r.metrics, **r.objectives}.items()
-            },
+            **{name: getattr(r, name) for name in _FIRST},
+            **{f"param:{name}" if name in own else name: v for name, v in r.params.items()},
+            **{f"metric:{name}" if name in taken else name: v for name, v in _measured(r).items()},
             **{f"constraint:{name}": value for name, value in r.constraints.items()},
-            "fidelity": r.fidelity,
-            "cost_s": r.cost_s,
-            "started": r.started,
-            "ended": r.ended,
+            **{name: getattr(r, name) for name in _LAST},
             "attempts": max(1, len(r.attempts)),
             "failure": f"{r.failure['kind']}: {r.failure['message']}" if r.failure else None,
         }
         for r in rows
     ]
-    first = ["number", "state", "feasible"]
-    return pd.DataFrame(lines) if lines else pd.DataFrame(columns=first)
+    return pd.DataFrame(lines) if lines else pd.DataFrame(columns=list(_FIRST))
+
+
+def _measured(r: TrialRow) -> dict[str, float]:
+    """Metrics and objectives; the cost that a training counts itself is that of the trial."""
+    measured = {**r.metrics, **r.objectives}
+    return {n: v for n, v in measured.items() if (n, v) != ("cost_s", r.cost_s)}
 
 
 def directions_of(directions: Sequence[StudyDirection], names: Sequence[str]) -> dict[str, str]:

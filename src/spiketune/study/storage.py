@@ -12,16 +12,16 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from spiketune.config.study import Study
-from spiketune.errors import InputError, StudyExistsError
+from spiketune.errors import InputError
 from spiketune.logs import quiet_optuna
 from spiketune.samplers.asker import Proposal
 from spiketune.samplers.paused import RUNG, rung_of
 from spiketune.study.folder import StudyFolder
 from spiketune.study.journal import BatchedStorage, JournalFile
+from spiketune.study.sameness import check_same, marks_of
 
 CONSTRAINT_PREFIX: Final = "constraints:"  # Optuna's name for a constraint value of a trial
 _METRIC_NAMES_KEY: Final = "study:metric_names"  # Optuna's name for the objectives' names
-_SPACE_KEY: Final = "spiketune:space"
 _SESSION_PREFIX: Final = "spiketune:session:"
 _TEST_PREFIX: Final = "spiketune:test-opened:"
 _RETRAINED_PREFIX: Final = "spiketune:retrained:"
@@ -39,7 +39,8 @@ class StudyStorage:
         writable: Whether this process may write; readers need no lock.
 
     Raises:
-        StudyExistsError: If the journal holds a study of another space.
+        StudyExistsError: If the journal holds a study of another space, or of other objectives or
+            constraints.
     """
 
     def __init__(
@@ -58,12 +59,7 @@ class StudyStorage:
             self.study_id = studies[study.name]
         else:
             self.study_id = self._create(study, fingerprint)
-        known = self.storage.get_study_user_attrs(self.study_id).get(_SPACE_KEY)
-        if known != fingerprint:
-            raise StudyExistsError(
-                f"{folder.path}: the journal was written for another search space; "
-                "undo the change to study.yaml, or start a new study with `--new`"
-            )
+        check_same(folder.path, study, fingerprint, self.attributes(), self._objectives())
 
     def _create(self, study: Study, fingerprint: str) -> int:
         directions = [
@@ -74,8 +70,14 @@ class StudyStorage:
             study_id = self.storage.create_new_study(directions, study.name)
         with self.storage.batch():
             self.storage.set_study_system_attr(study_id, _METRIC_NAMES_KEY, list(study.objectives))
-            self.storage.set_study_user_attr(study_id, _SPACE_KEY, fingerprint)
+            for key, mark in marks_of(study, fingerprint).items():
+                self.storage.set_study_user_attr(study_id, key, mark)
         return study_id
+
+    def _objectives(self) -> list[tuple[str, str]]:
+        """Names and directions, as they were when the journal began."""
+        names = self.storage.get_study_system_attrs(self.study_id).get(_METRIC_NAMES_KEY, ())
+        return [(name, d.name.lower()) for name, d in zip(names, self.directions, strict=False)]
 
     @property
     def directions(self) -> list[StudyDirection]:

@@ -60,7 +60,16 @@ def _as_csv(rows: Sequence[TrialRow], parameters: Sequence[str]) -> str:
     bounds = _union(r.constraints for r in rows)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_FIRST, *parameters, *names, *(f"constraint:{b}" for b in bounds), *_LAST])
+    own = (*_FIRST, *_LAST)
+    writer.writerow(
+        [
+            *_FIRST,
+            *(f"param:{name}" if name in own else name for name in parameters),
+            *(f"metric:{name}" if name in own else name for name in names),
+            *(f"constraint:{bound}" for bound in bounds),
+            *_LAST,
+        ]
+    )
     for r in rows:
         failure = f"{r.failure['kind']}: {r.failure['message']}" if r.failure else ""
         writer.writerow(

@@ -91,13 +91,13 @@ def error_over_epochs(
 
 def numeric_parameter(configurations: Sequence[Swept]) -> str | None:
     """The first swept parameter that is a number and varies."""
-    return next((n for n, values in _values(configurations).items() if _is_numeric(values)), None)
+    return next((n for n, values in _values(configurations).items() if are_numbers(values)), None)
 
 
 def kind_parameter(configurations: Sequence[Swept]) -> str | None:
     """The first swept parameter that is no number and varies."""
     found = _values(configurations).items()
-    return next((name for name, values in found if not _is_numeric(values)), None)
+    return next((name for name, values in found if not are_numbers(values)), None)
 
 
 def _values(configurations: Sequence[Swept]) -> dict[str, list[Any]]:
@@ -106,7 +106,8 @@ def _values(configurations: Sequence[Swept]) -> dict[str, list[Any]]:
     return {name: values for name, values in told.items() if len({str(v) for v in values}) > 1}
 
 
-def _is_numeric(values: Sequence[Any]) -> bool:
+def are_numbers(values: Sequence[Any]) -> bool:
+    """Whether each value can be a place on an axis; true and false are kinds."""
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
