@@ -168,6 +168,11 @@ def with_constraint(trial):
     return trial.params["x"]
 
 
+def with_size(trial):
+    trial.set_constraint("small", trial.params["x"] - 0.5)
+    return {"loss": trial.params["x"], "size": 10 * trial.params["x"]}
+
+
 def slow_if_large(trial):
     time.sleep(0.05 if trial.params["x"] < 0.5 else trial.params.get("slow_s", 0.2))
     return trial.params["x"]
@@ -262,3 +267,14 @@ def noisy(trial):
     trial.set_constraint("small", trial.params["x"] - trial.params.get("bound", 2))
     loss = trial.params["x"] + trial.params.get("noise", 0.1) * noise
     return {"loss": loss, "size": 1 - trial.params["x"]}
+
+
+def ratio(trial):
+    """Whose constraints over `top` and `bottom` may have no value."""
+    x = trial.params["x"]
+    for step in (1, 2):
+        trial.report(step, loss=x, top=1.0, bottom=x)
+        if trial.should_stop():
+            break
+    bottom = x * (trial.seed % 2) if trial.params.get("by_seed") else x
+    return {"loss": x, "top": 1.0, "bottom": bottom}

@@ -9,7 +9,7 @@ from spiketune.errors import ConfigError
 from spiketune.fidelity import Point, build_rule
 from spiketune.fidelity.promotion import PromotedHalving, best
 from spiketune.fidelity.ranking import n_better
-from tests.fidelity.curves import curve
+from tests.fidelity.curves import arrivals, curve
 
 RULE = PromotedHalving(reduction=3)
 
@@ -92,7 +92,7 @@ def test_at_the_end_one_trial_at_least_is_seen_in_full():
 
 def test_the_best_are_those_that_fewest_others_beat():
     rng = np.random.default_rng(0)
-    for n_objectives in (1, 2, 3):
+    for n_objectives in (1, 2, 3, 4):
         for n in (1, 2, 7, 20):
             for _ in range(5):
                 points = [
@@ -102,9 +102,12 @@ def test_the_best_are_those_that_fewest_others_beat():
                     )
                     for _ in range(n)
                 ]
-                better = [n_better(p, points[:i] + points[i + 1 :]) for i, p in enumerate(points)]
+                better = [
+                    n_better(p, arrivals(points[:i] + points[i + 1 :]))
+                    for i, p in enumerate(points)
+                ]
                 for n_kept in range(n + 1):
-                    kept = best(points, n_kept)
+                    kept = best(arrivals(points), n_kept)
                     assert len(set(kept)) == n_kept
                     assert sorted(better[i] for i in kept) == sorted(better)[:n_kept]
 
@@ -125,8 +128,12 @@ def test_two_objectives_promote_the_front():
     [
         ({"kind": "promote"}, "study.fidelity.kind", "stopping, promotion"),
         ({"kind": "promotion", "grace": 2}, "study.fidelity.grace", "stopping"),
-        ({"kind": "promotion", "reduction": 1}, "study.fidelity.reduction", "must be > 1"),
-        ({"kind": "promotion", "min": 0}, "study.fidelity.min", "must be > 0"),
+        (
+            {"kind": "promotion", "reduction": 1},
+            "study.fidelity.reduction",
+            "must be a number > 1, got 1",
+        ),
+        ({"kind": "promotion", "min": 0}, "study.fidelity.min", "must be a number > 0, got 0"),
     ],
 )
 def test_options_of_promotion_that_make_no_sense_are_refused(options, path, words):

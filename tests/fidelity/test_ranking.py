@@ -4,10 +4,23 @@ import numpy as np
 import pytest
 from optuna._hypervolume import compute_hypervolume
 
+from spiketune.fidelity import ranking
 from spiketune.fidelity.base import Point
-from spiketune.fidelity.ranking import contributions, front_numbers, n_better
+from spiketune.fidelity.ranking import contributions, fronts
+from tests.fidelity.curves import arrivals
 
 NAN = float("nan")
+
+
+def n_better(point, others, *enough):
+    return ranking.n_better(point, arrivals(others), *enough)
+
+
+def front_numbers(gains):
+    numbers = np.full(len(gains), -1)
+    for k, front in enumerate(fronts(gains)):
+        numbers[front] = k
+    return numbers
 
 
 def test_of_one_objective_what_is_larger_is_better_and_equals_are_not():
@@ -74,6 +87,50 @@ def test_contributions_of_three_objectives_are_volumes_lost():
     for i in range(len(gains)):
         rest = compute_hypervolume(1 - np.delete(scaled, i, axis=0), np.full(3, 1.1))
         assert share[i] == pytest.approx(whole - rest)
+
+
+def test_crowding_is_the_sum_of_gaps_between_neighbours():
+    gains = np.array([[0, 4, 1, 1], [1, 3, 0, 2], [3, 2, 2, 0], [2, 2.5, 1.5, 1.5], [4, 0, 4, 4.0]])
+    share = contributions(gains)
+    assert share[[0, 1, 2, 4]].tolist() == [np.inf] * 4  # each is an end in some objective
+    assert share[3] == pytest.approx((3 - 1) / 4 + (3 - 2) / 4 + (2 - 1) / 4 + (2 - 1) / 4)
+
+
+@pytest.mark.parametrize("m", [2, 3, 4, 6])
+def test_contributions_belong_to_points_whatever_their_order(m):
+    rng = np.random.default_rng(m)
+    gains = rng.integers(0, 5, size=(70, m)).astype(float)
+    order = rng.permutation(70)
+    assert contributions(gains)[order] == pytest.approx(contributions(gains[order]))
+
+
+@pytest.mark.parametrize(("m", "n"), [(3, 65), (4, 20), (6, 200)])
+def test_no_volume_is_computed_where_that_takes_long(monkeypatch, m, n):
+    monkeypatch.setattr(ranking, "compute_hypervolume", None)
+    gains = np.abs(np.random.default_rng(0).standard_normal((n, m)))
+    gains /= np.linalg.norm(gains, axis=1, keepdims=True)  # a sphere: one front
+    assert (contributions(gains) > 0).all()
+
+
+def test_nothing_is_contributed_where_fronts_tell_enough(monkeypatch):
+    front = [Point((a, 1 - a, a * (1 - a))) for a in (0.0, 0.3, 0.6, 1.0)]
+    low = Point((0.1, 0.1, 0.0))
+    monkeypatch.setattr(ranking, "contributions", None)
+    assert n_better(low, front, 3) >= 3
+    assert n_better(front[0], [*front[1:], low], 4) < 4
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 4])
+def test_counting_no_further_than_needed_answers_the_same_question(m):
+    rng = np.random.default_rng(m)
+    for _ in range(60):
+        points = [
+            Point(tuple(rng.integers(0, 4, m) / 3.0), float(rng.choice([0.0, 0.0, 0.3, np.inf])))
+            for _ in range(rng.integers(1, 15))
+        ]
+        exact = n_better(points[0], points[1:])
+        for enough in range(16):
+            assert (n_better(points[0], points[1:], enough) < enough) == (exact < enough)
 
 
 def test_of_two_objectives_the_front_and_then_the_contribution_decide():

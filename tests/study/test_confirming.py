@@ -26,7 +26,9 @@ TWO = {"loss": "minimize", "size": "maximize"}
 
 def trial(number, loss=0.0, **fields):
     objectives = {"loss": loss, **fields.pop("more", {})}
-    return TrialRow(number, fields.pop("state", "finished"), {}, objectives=objectives, **fields)
+    params = fields.pop("params", {"x": number})
+    state = fields.pop("state", "finished")
+    return TrialRow(number, state, params, objectives=objectives, **fields)
 
 
 def test_the_interval_of_a_written_out_example():
@@ -60,6 +62,44 @@ def test_of_a_long_front_its_ends_its_knee_and_some_between_are_chosen():
     assert len(chosen) == 4
     assert {0, 20, knee(rows, TWO).number} <= {r.number for r in chosen}
     assert len(worth_confirming(rows, TWO, 50)) == 21
+
+
+def test_copies_of_a_configuration_take_one_place():
+    same = [trial(n, n / 10, params={"x": 1, "kind": ["a", 2]}) for n in range(4)]
+    other = trial(4, 0.9, params={"x": 1.0, "kind": ["a", 2]})
+    last = trial(5, 1.0, params={"x": 1})
+    assert [r.number for r in worth_confirming([*same, other, last], ONE, 2)] == [0, 4]
+    front = [trial(n, n / 10, more={"size": n}, params={"x": n // 3}) for n in range(9)]
+    assert [r.number for r in worth_confirming(front, TWO, 3)] == [0, 3, 6]
+
+
+def test_what_lost_seeds_comes_after_what_lost_none():
+    lossy = ("crash: no",) * 4
+    found = Confirmation(
+        ONE, (Confirmed(1, {"loss": (0.5,) * 5}), Confirmed(2, {"loss": (0.4,)}, failures=lossy))
+    )
+    assert [c.number for c in found.ranking] == [1, 2]
+    assert found.recommended.number == 1
+    words = in_words(found, [trial(1), trial(2)], trial(2), "runs/a")
+    assert words.startswith("Confirmed over 5 seeds: trial 1 is recommended, loss 0.5")
+    assert words.endswith("4 of 5 seeds of trial 2 failed.")
+    alone = Confirmation(ONE, found.candidates[1:])
+    assert alone.recommended.number == 2
+    words = in_words(alone, [], trial(2), "runs/a")
+    assert words.startswith("Confirmed over 1 of 5 seeds: trial 2 is recommended")
+
+
+def test_a_front_over_seeds_is_of_what_lost_none():
+    whole = (
+        Confirmed(1, {"loss": (0.0,), "size": (0.0,)}),
+        Confirmed(2, {"loss": (0.5,), "size": (0.5,)}),
+    )
+    lossy = Confirmed(3, {"loss": (0.0,), "size": (0.9,)}, failures=("crash: no",))
+    found = Confirmation(TWO, (*whole, lossy))
+    assert [c.number for c in found.front] == [1, 2]
+    assert found.recommended in whole
+    infeasible = Confirmed(4, {"loss": (0.0,), "size": (1.0,)}, {"c": (1.0,)})
+    assert [c.number for c in Confirmation(TWO, (infeasible, lossy)).front] == [3]
 
 
 def test_the_best_mean_that_meets_the_constraints_is_recommended():

@@ -1,5 +1,7 @@
 """Trials that are stopped on their reports, in every kind of place."""
 
+import math
+
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -12,7 +14,7 @@ from spiketune.executors.simulated import SimulatedExecutor
 from spiketune.messages import Failure, Report, Result, to_json
 from spiketune.objectives.execution import execute
 from spiketune.study.folder import StudyFolder
-from spiketune.study.rungs import columns_of, reports_of
+from spiketune.study.rungs import columns_of, reports_of, violation_of
 from tests.study.support import document, loop_of, make
 
 EPOCHS = 8
@@ -155,6 +157,39 @@ def test_reports_without_the_objective_stop_nothing_and_say_so(tmp_path, caplog)
     loop.run()
     assert {t.user_attrs["ended"] for t in storage.trials()} == {"finished"}
     assert caplog.text.count("cannot be judged") == 1
+
+
+def test_violations_of_several_constraints_add_up_and_none_is_lost_at_infinity():
+    assert violation_of([]) == violation_of([-1.0, 0.0, -math.inf]) == 0.0
+    assert violation_of([1.0, -5.0, 3.0]) == pytest.approx(1 / 2 + 3 / 4)
+    assert violation_of([math.inf]) == 1.0
+    assert violation_of([math.inf, 1.0]) == 1.5  # worse than one that is broken anyhow
+    assert violation_of([math.nan, 1.0]) == violation_of([-1.0, math.nan]) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("constraint", "size"),
+    [("size <= 10", math.inf), ("size <= 10", math.nan), ("10 / (size + 1) <= 2", -1.0)],
+)
+def test_a_trial_whose_constraint_has_no_value_is_worse_than_what_meets_it(
+    tmp_path, constraint, size
+):
+    """Trials 5, 6, ... are the best by their loss alone."""
+
+    def script(job):
+        bad = job.number > 4
+        metrics = {"loss": float(job.number - 9 * bad), "size": size if bad else 9.0}
+        reports = [
+            (60.0 * e, Report(job.number, job.attempt, float(e), metrics)) for e in range(1, 9)
+        ]
+        return [*reports, (480.0, Result(job.number, job.attempt, {"loss": 0.0, "size": 9.0}))]
+
+    loop, storage, _ = simulated(tmp_path / "s", script, 1, trials=9, constraints=[constraint])
+    loop.run()
+    first, *_, last = storage.trials()
+    assert first.user_attrs["ended"] == "finished"
+    assert last.user_attrs["failure"]["kind"] == "nan"  # stopped where a value was no number
+    assert {t.user_attrs["ended"] for t in storage.trials()[5:]} == {"failed"}
 
 
 def test_a_function_in_this_process_hears_of_its_end_at_once(tmp_path):

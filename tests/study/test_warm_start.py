@@ -5,6 +5,7 @@ import csv
 import pytest
 from optuna.trial import TrialState
 
+from spiketune.api import Study
 from spiketune.config.loading import configure
 from spiketune.errors import ConfigError
 from spiketune.study.budget import n_counted, uptime_s
@@ -114,6 +115,58 @@ def test_a_table_is_read_with_its_constraints_and_what_does_not_fit_is_left_out(
     ]
     assert [list(one.constraints.values()) for one in known] == [[-2.0], [10.0]]
     assert n_unfit == 5
+
+
+def test_of_an_old_file_its_bounds_go_and_what_trials_set_themselves_stays(tmp_path):
+    space = {"x": {"grid": [0.2, 0.6, 0.9]}}
+    content = document("with_size", space, sampler={"name": "grid"}, constraints=["size <= 3"])
+    make(tmp_path / "one", content)
+    loop, storage = loop_of(tmp_path / "one")
+    loop.run()
+    storage.close()
+    table = tmp_path / "one.csv"
+    Study(tmp_path / "one").frame().to_csv(table, index=False)
+    for source in (tmp_path / "one", table):
+        content = later(source, space, constraints=["size <= 9"])
+        known, _ = known_trials(configure(content, TESTS))
+        assert [set(one.constraints) for one in known] == [{"size <= 9", "small"}] * 3
+        assert [one.constraints["size <= 9"] for one in known] == pytest.approx([-7, -3, 0])
+
+
+def test_a_bound_alone_is_known_from_its_column(tmp_path):
+    lines = [{"x": "0.5", "loss": "1", "constraint:size <= 3": "-1", "constraint:size <= 4": "-2"}]
+    content = later(write_csv(tmp_path / "old.csv", lines), constraints=["size <= 3"])
+    known, _ = known_trials(configure(content, TESTS))
+    assert [dict(one.constraints) for one in known] == [{"size <= 3": -1.0}]
+
+
+def test_an_exported_table_comes_back_whole(tmp_path):
+    space = {
+        "k": {"choice": [None, "a"]},
+        "n": {"choice": [None, 8, 16], "when": "k == 'a'"},
+        "flag": {"choice": [True, False]},
+        "rate": {"choice": [0.5, 1], "when": "k == 'a'"},
+        "x": {"float": [0.0, 1.0]},
+    }
+    budget = {"trials": 40}
+    make(tmp_path / "one", document(params=space, budget=budget, sampler={"name": "random"}))
+    loop, storage = loop_of(tmp_path / "one")
+    loop.run()
+    storage.close()
+    table = tmp_path / "one.csv"
+    Study(tmp_path / "one").frame().to_csv(table, index=False)
+    known, n_unfit = known_trials(configure(later(table, space), TESTS))
+    assert [dict(one.values) for one in known] == [r.params for r in Study(tmp_path / "one").rows()]
+    assert n_unfit == 0
+    assert {str(one.values.get("n", "absent")) for one in known} == {"None", "8", "16", "absent"}
+
+
+def test_an_empty_cell_after_one_that_makes_no_sense_leaves_its_line_out(tmp_path):
+    space = {"n": {"int": [1, 3]}, "k": {"choice": [None, "a"], "when": "n > 1"}}
+    lines = [{"n": n, "k": "", "loss": "1"} for n in ("many", "2", "1")]
+    found = known_trials(configure(later(write_csv(tmp_path / "old.csv", lines), space), TESTS))
+    assert [dict(one.values) for one in found[0]] == [{"n": 2, "k": None}, {"n": 1}]
+    assert found[1] == 1
 
 
 def test_a_path_is_looked_for_beside_the_file_as_well(tmp_path):

@@ -143,8 +143,10 @@ def _table(found: Confirmation, study: Study) -> Table:
         mark = "recommended" if one is chosen else "on the front" if one in front else ""
         if one not in ranking:
             mark = one.failures[0] if not one.n_seeds else "breaks a constraint"
+        elif not mark and one.failures:
+            mark = one.failures[0]
         several = len(found.directions) > 1 or mark != "on the front"
-        table.add_row(str(one.number), *cells, str(one.n_seeds), mark if several else "")
+        table.add_row(str(one.number), *cells, one.seeds_in_words, mark if several else "")
     return table
 
 

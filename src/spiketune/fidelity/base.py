@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,7 +20,7 @@ class Point:
 
     Attributes:
         gains: Objective values, signed so that larger is better, (m,).
-        violation: How far constraints are broken; 0 if all are met.
+        violation: How far constraints are broken; 0 if all are met, infinite if unknown.
     """
 
     gains: tuple[float, ...]
@@ -28,8 +28,8 @@ class Point:
 
     @property
     def is_number(self) -> bool:
-        """Whether every objective has a finite value."""
-        return all(math.isfinite(gain) for gain in self.gains)
+        """Whether every objective and the violation have finite values."""
+        return math.isfinite(self.violation) and all(map(math.isfinite, self.gains))
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ class PausingRule(FidelityRule):
 
     @abstractmethod
     def promote(
-        self, paused: Collection[int], curves: Sequence[Curve], *, last: bool
+        self, paused: Collection[int], curves: Iterable[Curve], *, last: bool
     ) -> int | None:
         """The paused trial that a free worker goes on with; None if there is none yet.
 

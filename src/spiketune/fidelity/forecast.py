@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.special import stdtrit
 
 from spiketune.fidelity.base import Curve, FidelityRule
+from spiketune.option_checks import check_between, check_count, check_least
 
 Array = npt.NDArray[np.float64]
 _LEAST_SPREAD: Final = 1e-6
@@ -34,10 +35,9 @@ class Forecast(FidelityRule):
     """
 
     def __init__(self, *, min: float = 1.0, confidence: float = 0.95, grace: int = 8) -> None:
-        if not 0.5 < confidence < 1.0:
-            raise ValueError(f"confidence: must lie in (0.5, 1), got {confidence}")
-        if grace < 5:
-            raise ValueError(f"grace: a regression on three values needs 5 trials, got {grace}")
+        check_least("min", min, 0)
+        check_between("confidence", confidence, 0.5, 1.0)
+        check_count("grace", grace, 5)  # for a regression on three values
         self._first, self._confidence, self._grace = float(min), confidence, grace
 
     def decide(self, curve: Curve, others: Iterable[Curve]) -> str | None:

@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import final
 
+from spiketune.fidelity.arrivals import Arrivals, arrived
 from spiketune.fidelity.base import Curve, FidelityRule
 from spiketune.fidelity.ranking import n_better
+from spiketune.option_checks import check_above, check_count
 
 
 def rung_between(previous: float, now: float, first: float, reduction: float) -> float | None:
@@ -40,26 +42,30 @@ class SuccessiveHalving(FidelityRule):
     def __init__(
         self, *, min: float = 1.0, reduction: float = 3.0, grace: int | None = None
     ) -> None:
-        if min <= 0:
-            raise ValueError(f"min: must be > 0, got {min}")
-        if reduction <= 1:
-            raise ValueError(f"reduction: must be > 1, got {reduction}")
-        if grace is not None and grace < 0:
-            raise ValueError(f"grace: must not be negative, got {grace}")
+        check_above("min", min, 0)
+        check_above("reduction", reduction, 1)
+        if grace is not None:
+            check_count("grace", grace, 0)
         self.first, self.reduction = float(min), float(reduction)
         self._grace = math.ceil(reduction) - 1 if grace is None else grace
 
     def decide(self, curve: Curve, others: Iterable[Curve]) -> str | None:
         """See `FidelityRule.decide`."""
+        rung = self.rung(curve)
+        return None if rung is None else self.verdict(curve, rung, arrived(rung, curve, others))
+
+    def rung(self, curve: Curve) -> float | None:
+        """The rung that the last report reached, below the trial's own maximum, if there is one."""
         rung = rung_between(curve.previous, curve.fidelity, self.first, self.reduction)
-        if rung is None or rung >= curve.maximum:
+        return None if rung is None or rung >= curve.maximum else rung
+
+    def verdict(self, curve: Curve, rung: float, others: Arrivals) -> str | None:
+        """Why the trial stops at a rung among others that came by; None if it goes on."""
+        n = len(others)
+        if n < self._grace:
             return None
-        reached = (other.at(rung) for other in others if curve.is_similar(other))
-        points = [point for point in reached if point is not None]
-        if len(points) < self._grace:
-            return None
-        n_kept = max(1, math.floor((len(points) + 1) / self.reduction))
-        better = n_better(curve.last, points)
+        n_kept = max(1, math.floor((n + 1) / self.reduction))
+        better = n_better(curve.last, others, n_kept)
         if better < n_kept:
             return None
-        return f"rung {rung:g}: {better} of {len(points)} trials did better, {n_kept} go on"
+        return f"rung {rung:g}: {better} of {n} trials did better, {n_kept} go on"

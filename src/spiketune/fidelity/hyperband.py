@@ -6,8 +6,13 @@ import math
 from collections.abc import Iterable
 from typing import Final, final
 
+import numpy as np
+import numpy.typing as npt
+
+from spiketune.fidelity.arrivals import Array, arrived
 from spiketune.fidelity.base import Curve, FidelityRule
 from spiketune.fidelity.halving import SuccessiveHalving
+from spiketune.option_checks import check_count
 
 _GOLDEN: Final = (math.sqrt(5.0) - 1.0) / 2.0
 
@@ -39,23 +44,32 @@ class Hyperband(FidelityRule):
         brackets: int = 3,
         grace: int | None = None,
     ) -> None:
-        if brackets < 1:
-            raise ValueError(f"brackets: must be at least 1, got {brackets}")
+        check_count("brackets", brackets)
+        SuccessiveHalving(min=min, reduction=reduction, grace=grace)  # checks what is multiplied
         self._brackets = [
             SuccessiveHalving(min=min * reduction**s, reduction=reduction, grace=grace)
             for s in range(brackets)
         ]
         shares = [reduction**-s * brackets / (brackets - s) for s in range(brackets)]
-        self._until = [sum(shares[: s + 1]) / sum(shares) for s in range(brackets)]
+        self._until = np.array([sum(shares[: s + 1]) / sum(shares) for s in range(brackets)])
+
+    def brackets(self, numbers: Array) -> npt.NDArray[np.int64]:
+        """The brackets of trials, (n,): spread evenly over any stretch of numbers."""
+        found = np.searchsorted(self._until, (numbers * _GOLDEN) % 1.0, side="right")
+        return found % len(self._until)
 
     def bracket(self, number: int) -> int:
-        """The bracket of a trial: spread evenly over any stretch of numbers."""
-        place = (number * _GOLDEN) % 1.0
-        return next((s for s, until in enumerate(self._until) if place < until), 0)
+        """The bracket of a trial."""
+        return int(self.brackets(np.array([float(number)]))[0])
 
     def decide(self, curve: Curve, others: Iterable[Curve]) -> str | None:
         """See `FidelityRule.decide`."""
         own = self.bracket(curve.number)
-        peers = (other for other in others if self.bracket(other.number) == own)
-        reason = self._brackets[own].decide(curve, peers)
+        halving = self._brackets[own]
+        rung = halving.rung(curve)
+        if rung is None:
+            return None
+        there = arrived(rung, curve, others)
+        peers = there.where(self.brackets(there.numbers) == own)
+        reason = halving.verdict(curve, rung, peers)
         return reason and f"bracket {own}, {reason}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import final
 
+from spiketune.fidelity.arrivals import arrived
 from spiketune.fidelity.base import Curve, FidelityRule
 from spiketune.fidelity.ranking import n_better
+from spiketune.option_checks import check_above, check_count
 
 
 @final
@@ -22,10 +24,8 @@ class Median(FidelityRule):
     """
 
     def __init__(self, *, min: float = 1.0, grace: int = 5) -> None:
-        if min <= 0:
-            raise ValueError(f"min: must be > 0, got {min}")
-        if grace < 1:
-            raise ValueError(f"grace: must be at least 1, got {grace}")
+        check_above("min", min, 0)
+        check_count("grace", grace)
         self._first, self._grace = float(min), grace
 
     def decide(self, curve: Curve, others: Iterable[Curve]) -> str | None:
@@ -33,11 +33,11 @@ class Median(FidelityRule):
         now = curve.fidelity
         if now < self._first or now >= curve.maximum:
             return None
-        reached = (other.at(now) for other in others if curve.is_similar(other))
-        points = [point for point in reached if point is not None]
-        if len(points) < self._grace:
+        there = arrived(now, curve, others)
+        n = len(there)
+        if n < self._grace:
             return None
-        better = min(n_better(own, points) for own in curve.points.values())
-        if 2 * better <= len(points):
+        better = min(n_better(own, there, n // 2 + 1) for own in curve.points.values())
+        if 2 * better <= n:
             return None
-        return f"at {now:g}: {better} of {len(points)} trials did better than its best"
+        return f"at {now:g}: {better} of {n} trials did better than its best"

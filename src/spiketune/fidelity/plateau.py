@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import final
 
 from spiketune.fidelity.base import Curve, FidelityRule
+from spiketune.option_checks import check_count, check_least
 
 
 @final
@@ -21,10 +22,9 @@ class Plateau(FidelityRule):
     """
 
     def __init__(self, *, patience: int = 3, min_delta: float = 0.0, min: float = 1.0) -> None:
-        if patience < 1:
-            raise ValueError(f"patience: must be at least 1, got {patience}")
-        if min_delta < 0:
-            raise ValueError(f"min_delta: must not be negative, got {min_delta}")
+        check_count("patience", patience)
+        check_least("min_delta", min_delta, 0)
+        check_least("min", min, 0)
         self._patience, self._delta, self._first = patience, min_delta, float(min)
 
     def decide(self, curve: Curve, others: Iterable[Curve]) -> str | None:

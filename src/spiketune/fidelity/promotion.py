@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
+from itertools import islice
 from typing import final
 
 import numpy as np
 
-from spiketune.fidelity.base import Curve, FidelityRule, PausingRule, Point
+from spiketune.fidelity.arrivals import Arrivals, arrived
+from spiketune.fidelity.base import Curve, FidelityRule, PausingRule
 from spiketune.fidelity.halving import SuccessiveHalving, rung_between
-from spiketune.fidelity.ranking import contributions, front_numbers
+from spiketune.fidelity.ranking import contributions, fronts
 
 KINDS = ("stopping", "promotion")
 
@@ -68,75 +71,61 @@ class PromotedHalving(PausingRule):
         rung = rung_between(curve.previous, curve.fidelity, self.first, self.reduction)
         if rung is None or rung >= curve.maximum:
             return None
-        everyone = [curve, *others]
-        kept = self._kept(curve, rung, everyone)
+        there = arrived(rung, curve, others).and_of(curve)
+        kept = self._kept(there)
         if curve.number in kept:
             return None
-        n = len(_reached(curve, rung, everyone))
-        return f"rung {rung:g}: not among the best {len(kept)} of {n} trials"
+        return f"rung {rung:g}: not among the best {len(kept)} of {len(there)} trials"
 
     def promote(
-        self, paused: Collection[int], curves: Sequence[Curve], *, last: bool
+        self, paused: Collection[int], curves: Iterable[Curve], *, last: bool
     ) -> int | None:
         """See `PausingRule.promote`."""
-        waiting: dict[float, list[Curve]] = {}
+        waiting: dict[float, dict[float, list[Curve]]] = {}  # by rung, and by data: the similar
+        rungs = functools.cache(lambda now: rung_between(0.0, now, self.first, self.reduction))
         for curve in curves:
             if curve.number in paused and curve.points:
-                rung = rung_between(0.0, curve.fidelity, self.first, self.reduction)
-                waiting.setdefault(rung or 0.0, []).append(curve)
+                there = waiting.setdefault(rungs(curve.fidelity) or 0.0, {})
+                there.setdefault(curve.data, []).append(curve)
         for rung in sorted(waiting, reverse=True):
-            kept: dict[float, list[int]] = {}  # similar are those with similar data
-            for curve in waiting[rung]:
-                if curve.data not in kept:
-                    kept[curve.data] = self._kept(curve, rung, curves)
-            good = [
-                (kept[curve.data].index(curve.number), curve.number)
-                for curve in waiting[rung]
-                if curve.number in kept[curve.data]
-            ]
+            good = []
+            for similar in waiting[rung].values():
+                numbers = {curve.number for curve in similar}
+                kept = enumerate(self._kept(arrived(rung, similar[0], curves)))
+                good += list(islice(((place, n) for place, n in kept if n in numbers), 1))
             if good:
                 return min(good)[1]
         if last and waiting and not any(curve.finished for curve in curves):
-            top = sorted(waiting[max(waiting)], key=lambda curve: curve.number)
-            return next((top[i].number for i in best([c.last for c in top], 1)), None)
+            top = [curve for similar in waiting[max(waiting)].values() for curve in similar]
+            top.sort(key=lambda curve: curve.number)
+            return next((top[i].number for i in best(Arrivals.of(top), 1)), None)
         return None
 
-    def _kept(self, curve: Curve, rung: float, everyone: Sequence[Curve]) -> list[int]:
+    def _kept(self, there: Arrivals) -> list[int]:
         """Numbers of the best of a rung, best first."""
-        reached = _reached(curve, rung, everyone)
-        n_kept = math.floor(len(reached) / self.reduction)
-        return [reached[i][0] for i in best([point for _, point in reached], n_kept)]
+        n_kept = math.floor(len(there) / self.reduction)
+        return [int(there.numbers[i]) for i in best(there, n_kept)]
 
 
-def _reached(curve: Curve, rung: float, everyone: Sequence[Curve]) -> list[tuple[int, Point]]:
-    """Numbers of the trials like this one that came to a rung, ascending, and their reports."""
-    found = ((c.number, c.at(rung)) for c in everyone if curve.is_similar(c))
-    return sorted(
-        ((number, point) for number, point in found if point is not None), key=lambda pair: pair[0]
-    )
-
-
-def best(points: Sequence[Point], n: int) -> list[int]:
+def best(there: Arrivals, n: int) -> list[int]:
     """Indices of the n best, best first, by the order of `ranking.n_better`.
 
-    Of equals the earlier is better. What has no finite value is never among them.
+    Of equals that of the lower number is better. What has no finite value is never among them.
     """
-    usable = [i for i, point in enumerate(points) if point.is_number]
-    if n < 1 or not usable:
+    usable = np.flatnonzero(np.isfinite(there.violations))
+    if n < 1 or not len(usable):
         return []
-    violation = np.array([points[i].violation for i in usable])
-    gains = np.array([points[i].gains for i in usable], dtype=float)
+    violations, gains = there.violations[usable], there.gains[usable]
     first, second = -gains[:, 0], np.zeros(len(usable))
     if gains.shape[1] > 1:
-        feasible = np.flatnonzero(violation <= 0)
-        first = np.zeros(len(usable))
-        first[feasible] = fronts = front_numbers(gains[feasible])
+        first = np.full(len(usable), np.inf)  # what lies behind the n best
+        feasible = np.flatnonzero(violations <= 0)
         n_taken = 0
-        for front in range(int(fronts.max(initial=-1)) + 1):
-            members = feasible[fronts == front]
-            second[members] = -contributions(gains[members])
+        for k, front in enumerate(fronts(gains[feasible])):
+            members = feasible[front]
+            first[members], second[members] = k, -contributions(gains[members])
             n_taken += len(members)
             if n_taken >= n:
                 break
-    order = np.lexsort((second, first, violation))  # stable: of equals the earlier
-    return [usable[int(i)] for i in order[:n]]
+    order = np.lexsort((there.numbers[usable], second, first, violations))
+    return [int(i) for i in usable[order[:n]]]

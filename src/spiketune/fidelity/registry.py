@@ -42,7 +42,8 @@ def build_rule(name: str, options: Mapping[str, Any]) -> FidelityRule:
     try:
         rule: FidelityRule = known[name](**options)
     except (TypeError, ValueError) as error:
-        option, _, problem = str(error).partition(": ")
+        option, _, problem = str(error).partition(" ")
+        option = option.removesuffix(":")
         if problem and option in accepted:
             raise ConfigError(f"study.fidelity.{option}", problem) from error
         raise ConfigError("study.fidelity", f"{name}: {error}") from error

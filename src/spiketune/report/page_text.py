@@ -105,7 +105,7 @@ def confirmed(summary: StudySummary) -> str:
     lines: list[list[str]] = []
     marked: set[int] = set()
     for candidate in summary.confirmation.candidates:
-        line = [str(candidate.number), str(candidate.n_seeds)]
+        line = [str(candidate.number), candidate.seeds_in_words]
         row = searched.get(candidate.number)
         for name in summary.objectives:
             if candidate.n_seeds:

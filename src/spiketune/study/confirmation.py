@@ -40,6 +40,12 @@ class Confirmed:
         """Seeds that came to an end."""
         return len(next(iter(self.objectives.values()), ()))
 
+    @property
+    def seeds_in_words(self) -> str:
+        """How many seeds came to an end: `5`, or `3 of 5`."""
+        n = self.n_seeds
+        return f"{n} of {n + len(self.failures)}" if self.failures else str(n)
+
     def mean(self, objective: str) -> float:
         """Mean over seeds."""
         return statistics.fmean(self.objectives[objective])
@@ -71,20 +77,24 @@ class Confirmation:
 
     @property
     def ranking(self) -> list[Confirmed]:
-        """Those that came to an end and meet the constraints on average, best mean first."""
-        return self._those(ranked(self._rows(), self.directions))
+        """Those that came to an end and meet the constraints on average, best mean first.
+
+        Whatever lost seeds comes after all that lost none: its mean is of the seeds that went well.
+        """
+        found = self._those(ranked(self._rows(), self.directions))
+        return sorted(found, key=lambda one: bool(one.failures))
 
     @property
     def front(self) -> list[Confirmed]:
-        """Those whose means no other beats in every objective."""
-        return self._those(front(self._rows(), self.directions))
+        """Those whose means no other beats in every objective; see `ranking` for lost seeds."""
+        return self._those(self._front_rows())
 
     @property
     def recommended(self) -> Confirmed | None:
         """The best mean; with several objectives, the knee of the front of means."""
         if len(self.directions) == 1:
             return next(iter(self.ranking), None)
-        chosen = knee(front(self._rows(), self.directions), self.directions)
+        chosen = knee(self._front_rows(), self.directions)
         return self._those([chosen])[0] if chosen is not None else None
 
     def of(self, number: int) -> Confirmed | None:
@@ -107,6 +117,12 @@ class Confirmation:
                 for c in self.candidates
             ],
         }
+
+    def _front_rows(self) -> list[TrialRow]:
+        whole = {c.number for c in self.candidates if not c.failures}
+        rows = self._rows()
+        reliable = front([row for row in rows if row.number in whole], self.directions)
+        return reliable or front(rows, self.directions)
 
     def _rows(self) -> list[TrialRow]:
         return [c.as_row() for c in self.candidates if c.n_seeds]
@@ -174,9 +190,11 @@ def in_words(
         )
     found = next((row for row in rows if row.number == chosen.number), None)
     figures = ", ".join(_figure(chosen, name, found) for name in confirmation.directions)
-    words = (
-        f"Confirmed over {chosen.n_seeds} seeds: trial {chosen.number} is recommended, {figures}."
-    )
+    over = f"Confirmed over {chosen.seeds_in_words} seeds"
+    words = f"{over}: trial {chosen.number} is recommended, {figures}."
+    for lossy in (one for one in confirmation.candidates if one.failures):
+        n = lossy.n_seeds + len(lossy.failures)
+        words += f" {len(lossy.failures)} of {n} seeds of trial {lossy.number} failed."
     if confirmation.of(best.number) is None:
         words += (
             f" Trial {best.number}, better in the search, is not confirmed: "

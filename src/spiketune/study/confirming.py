@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from spiketune.executors.base import Executor
 from spiketune.messages import Failure, Job, Message, Result
 from spiketune.seeding import child_seed
+from spiketune.space import Inequality
+from spiketune.study.bounds import bounded, or_failure
 from spiketune.study.confirmation import Confirmed
 from spiketune.study.over_seeds import Candidate, Listen, train_over_seeds, unheard
 from spiketune.study.results import TrialRow, front, knee, ranked
@@ -22,11 +25,12 @@ def worth_confirming(
 ) -> list[TrialRow]:
     """The trials to train again: the best by full fidelity, or the front.
 
-    Of a front with more than `top` trials, its ends, its knee and trials evenly between.
+    Of trials with the same values the first in that order. Of a front with more than `top`
+    trials, its ends, its knee and trials evenly between.
     """
     if len(directions) == 1:
-        return ranked(rows, directions)[:top]
-    found = front(rows, directions)
+        return _without_copies(ranked(rows, directions))[:top]
+    found = _without_copies(front(rows, directions))
     if len(found) <= top:
         return found
     middle = knee(found, directions)
@@ -35,6 +39,13 @@ def worth_confirming(
         nearest = min(picked, key=lambda i: abs(i - found.index(middle)))
         picked = picked - {nearest} | {found.index(middle)}
     return [found[i] for i in sorted(picked)]
+
+
+def _without_copies(rows: Sequence[TrialRow]) -> list[TrialRow]:
+    firsts: dict[str, TrialRow] = {}
+    for row in rows:
+        firsts.setdefault(json.dumps(row.params, sort_keys=True, default=repr), row)
+    return list(firsts.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +58,7 @@ class ConfirmationPlan:
         study_seed: Of the study: splits, encodings, and the parent of the fresh seeds.
         base_folder: First on the import path of function objectives.
         objectives: Metrics that a training must return.
-        constraints: Functions of the metrics by name, met when <= 0.
-        needed: Metrics that these are made of.
+        constraints: Those of the study's file.
         threads: Intra-op threads of each training.
         time_limit_s: A training is ended after this.
     """
@@ -58,8 +68,7 @@ class ConfirmationPlan:
     study_seed: int
     base_folder: str
     objectives: tuple[str, ...]
-    constraints: Mapping[str, Callable[[Mapping[str, float]], float]] = field(default_factory=dict)
-    needed: tuple[str, ...] = ()
+    constraints: tuple[Inequality, ...] = ()
     threads: int = 1
     time_limit_s: float | None = None
 
@@ -85,18 +94,16 @@ class ConfirmationPlan:
             checkpoint_folder=str(self.checkpoints(candidate.label, k)),
             base_folder=self.base_folder,
             objectives=self.objectives,
-            constraints=self.needed,
+            constraints=tuple(sorted({n for rule in self.constraints for n in rule.names})),
             time_limit_s=self.time_limit_s,
             threads=self.threads,
         )
 
     def gathered(self, number: int, ends: Sequence[Result | Failure]) -> Confirmed:
         """What the trainings of one candidate came to."""
+        ends = [or_failure(end, self.constraints) for end in ends]
         done = [end for end in ends if isinstance(end, Result)]
-        measured = [
-            {**{name: rule(e.metrics) for name, rule in self.constraints.items()}, **e.constraints}
-            for e in done
-        ]
+        measured = [{**bounded(self.constraints, e.metrics), **e.constraints} for e in done]
         names = list(dict.fromkeys(n for m in measured for n in m))
         return Confirmed(
             number,

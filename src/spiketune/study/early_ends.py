@@ -6,11 +6,12 @@ import math
 
 from spiketune.messages import Failure, Report, Result
 from spiketune.study.at_work import Running
+from spiketune.study.bounds import or_failure
 from spiketune.study.jobs import JobMaker
 
 
 def reached(running: Running, jobs: JobMaker) -> Result | Failure:
-    """The trial's last whole report as its result, or a failure if that is no number.
+    """The trial's last whole report as its result, or a failure where something is no number.
 
     Args:
         running: A trial that a fidelity rule judged, so that one report at least is whole: it
@@ -33,7 +34,7 @@ def reached(running: Running, jobs: JobMaker) -> Result | Failure:
                 f"'{name}' was {last.metrics[name]} at fidelity {last.fidelity:g}, "
                 f"where the trial was stopped ({running.stopped})",
             )
-    return Result(
+    so_far = Result(
         number=number,
         attempt=attempt,
         metrics={name: value for name, value in last.metrics.items() if math.isfinite(value)},
@@ -43,3 +44,4 @@ def reached(running: Running, jobs: JobMaker) -> Result | Failure:
         cost_s=sum(past["ended_s"] - past["started_s"] for past in running.history),
         details={"stopped_by": running.stopped},
     )
+    return or_failure(so_far, jobs.constraints)

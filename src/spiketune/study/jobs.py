@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,11 @@ from spiketune.messages import Job
 from spiketune.seeding import child_seed
 from spiketune.space import Inequality, parse_inequality
 from spiketune.study.folder import StudyFolder
+
+
+@functools.lru_cache(maxsize=16)
+def _parsed(texts: tuple[str, ...]) -> tuple[Inequality, ...]:
+    return tuple(parse_inequality(text) for text in texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,7 @@ class JobMaker:
     @property
     def constraints(self) -> tuple[Inequality, ...]:
         """The constraints over metrics."""
-        return tuple(parse_inequality(text) for text in self.study.constraints)
+        return _parsed(tuple(self.study.constraints))
 
     def section(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The trial section with every range replaced by its value.

@@ -17,6 +17,7 @@ from spiketune.samplers.asker import Asker
 from spiketune.samplers.grid import GridExhaustedError
 from spiketune.study.at_work import Running
 from spiketune.study.attempts import RETRIES, may_retry
+from spiketune.study.bounds import or_failure
 from spiketune.study.budget import Spending, own
 from spiketune.study.early_ends import reached
 from spiketune.study.feasibility import in_vain, is_due
@@ -257,6 +258,7 @@ class StudyLoop:
 
     def _end(self, running: Running, end: Result | Failure) -> Result | Failure | None:
         """What the end of an attempt means for its trial; None if the trial only waits now."""
+        end = or_failure(end, self._jobs.constraints)
         if isinstance(end, Result):
             self._end_attempt(running, end.ended)
             self._complete(running, end)

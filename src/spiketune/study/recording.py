@@ -6,6 +6,7 @@ from typing import Any, final
 
 from spiketune.messages import Failure, Result
 from spiketune.study.at_work import Running
+from spiketune.study.bounds import bounded
 from spiketune.study.housekeeping import Housekeeper
 from spiketune.study.jobs import JobMaker
 from spiketune.study.results import TrialRow, row
@@ -50,8 +51,8 @@ class Recorder:
         self._tidy_after(running, failed=True)
 
     def measured(self, result: Result) -> tuple[list[float], dict[str, float]]:
-        """Objective values and constraints of a result."""
-        rules = {rule.text: rule(result.metrics) for rule in self._jobs.constraints}
+        """Objective values and constraints of a result that went through `or_failure`."""
+        rules = bounded(self._jobs.constraints, result.metrics)
         values = [result.metrics[name] for name in self._jobs.study.objectives]
         return values, {**rules, **result.constraints}
 

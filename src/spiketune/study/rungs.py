@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, final
 
 from optuna.trial import FrozenTrial, TrialState
 
 from spiketune.config.study import Fidelity
-from spiketune.errors import ConfigError, SpiketuneError
+from spiketune.errors import ConfigError, ExpressionError, SpiketuneError
 from spiketune.fidelity import Curve, PausingRule, Point, build_rule
+from spiketune.fidelity.arrivals import Curves, Others
 from spiketune.messages import Report
+from spiketune.space import Inequality
 from spiketune.space.distributions import from_stored
 from spiketune.study.jobs import JobMaker
 
@@ -41,7 +43,9 @@ class RungWatch:
         self._resource = resource_of(config, jobs.configuration.trial)
         directions = jobs.study.objectives
         self._signs = {n: 1.0 if d == "maximize" else -1.0 for n, d in directions.items()}
-        self._curves: dict[int, Curve] = {}
+        self._curves = Curves()
+        self._rules = jobs.constraints
+        self._needed = {*directions, *(name for rule in self._rules for name in rule.names)}
         self._warned = False
         space = jobs.configuration.space
         for trial in trials:
@@ -68,7 +72,7 @@ class RungWatch:
             if isinstance(data, Mapping)
             else (1.0, 1.0)
         )
-        self._curves.setdefault(number, Curve(number, maximum, float(share) * float(steps)))
+        self._curves.begin(Curve(number, maximum, float(share) * float(steps)))
 
     def take_in(self, reports: Mapping[float, Report]) -> None:
         """Note reports that were judged before."""
@@ -83,12 +87,10 @@ class RungWatch:
         """Why a trial stops at its furthest report; None if it goes on."""
         curve = self._curves[number]
         if self._resource is None:  # what has finished tells how long a trial is
-            ends = [c.fidelity for c in self._curves.values() if c.finished and c.points]
-            curve.maximum = max(ends, default=math.inf)
+            curve.maximum = self._curves.longest
         if not curve.points or curve.fidelity >= curve.maximum:
             return None
-        others = (c for n, c in self._curves.items() if n != number and c.points)
-        return self._rule.decide(curve, others)
+        return self._rule.decide(curve, Others(self._curves, number))
 
     @property
     def pauses(self) -> bool:
@@ -99,36 +101,54 @@ class RungWatch:
         """The paused trial to go on with; see `PausingRule.promote`."""
         if not paused or not isinstance(self._rule, PausingRule):
             return None
-        reported = [curve for curve in self._curves.values() if curve.points]
-        return self._rule.promote(paused, reported, last=last)
+        return self._rule.promote(paused, self._curves, last=last)
 
     def ended(self, number: int, how: str) -> None:
         """Note how a trial ended."""
-        if number in self._curves:
-            self._curves[number].finished = how == "finished"
+        self._curves.ended(number, finished=how == "finished")
 
     def _add(self, report: Report) -> bool:
-        try:
-            gains = tuple(sign * report.metrics[name] for name, sign in self._signs.items())
-            broken = [rule(report.metrics) for rule in self._jobs.constraints]
-        except (KeyError, SpiketuneError) as error:
-            self._warn(report, error)
+        missing = sorted(self._needed - report.metrics.keys())
+        if missing:
+            self._warn(report, missing)
             return False
-        broken += report.constraints.values()
-        violation = sum(excess / (1.0 + excess) for excess in broken if excess > 0)
-        return self._curves[report.number].add(report.fidelity, Point(gains, violation))
+        gains = tuple(sign * report.metrics[name] for name, sign in self._signs.items())
+        broken = [_excess(rule, report.metrics) for rule in self._rules]
+        point = Point(gains, violation_of([*broken, *report.constraints.values()]))
+        return self._curves.add(report.number, report.fidelity, point)
 
-    def _warn(self, report: Report, error: Exception) -> None:
+    def _warn(self, report: Report, missing: list[str]) -> None:
         if not self._warned:
             self._warned = True
-            name = error.args[0] if isinstance(error, KeyError) else error
             _log.warning(
                 "study.fidelity: trial %d reported %s but not %s, so it cannot be judged; report "
                 "every objective and every metric of a constraint",
                 report.number,
                 ", ".join(report.metrics) or "nothing",
-                name,
+                ", ".join(missing),
             )
+
+
+def violation_of(excesses: Iterable[float]) -> float:
+    """How far constraints are broken together: the sum of `excess / (1 + excess)` of each.
+
+    Args:
+        excesses: Of each constraint, met when <= 0.
+
+    Returns:
+        0 if all are met; infinite, worse than any, if one is no number.
+    """
+    broken = [excess for excess in excesses if not excess <= 0]
+    if any(map(math.isnan, broken)):
+        return math.inf
+    return sum(1.0 if excess == math.inf else excess / (1.0 + excess) for excess in broken)
+
+
+def _excess(rule: Inequality, metrics: Mapping[str, float]) -> float:
+    try:
+        return rule(metrics)
+    except ExpressionError:
+        return math.nan  # a division by zero, an overflow
 
 
 def check_fidelity(config: Fidelity, trial: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +12,13 @@ from optuna.trial import TrialState, create_trial
 
 from spiketune.config.loading import Configuration
 from spiketune.config.study import Study
-from spiketune.errors import ConfigError, InputError, SpiketuneError
-from spiketune.space import Choice, Float, Int, Parameter, Space, parse_inequality
+from spiketune.errors import ConfigError, ExpressionError, InputError, SpiketuneError
+from spiketune.space import Space, parse_inequality
 from spiketune.space.distributions import stored_distribution, to_stored
 from spiketune.study import folder as folders
+from spiketune.study.bounds import bounded
 from spiketune.study.budget import IMPORTED
+from spiketune.study.reading_tables import rows_of_table
 from spiketune.study.results import TrialRow, row
 from spiketune.study.storage import CONSTRAINT_PREFIX, StudyStorage
 
@@ -117,21 +118,31 @@ def _known(one: TrialRow, study: Study, space: Space) -> Known | None:
     values = {name: one.params[name] for name in space.order if name in one.params}
     if not all(math.isfinite(measured.get(name, math.nan)) for name in study.objectives):
         return None
-    constraints = dict(one.constraints)
+    # Constraints that trials set themselves stay; those of the old file made room for ours.
+    constraints = {name: v for name, v in one.constraints.items() if not _is_inequality(name)}
     try:
         space.check(values)
         if not space.meets(values):
             return None
-        for text in study.constraints:
-            rule = parse_inequality(text)
+        for rule in map(parse_inequality, study.constraints):
             if rule.names <= measured.keys():
-                constraints[rule.text] = rule(measured)
-            elif rule.text not in constraints:
+                constraints |= bounded([rule], measured)
+            elif rule.text in one.constraints:
+                constraints[rule.text] = one.constraints[rule.text]
+            else:
                 return None
     except SpiketuneError:
         return None
     objectives = [measured[name] for name in study.objectives]
     return Known(values, objectives, constraints, measured, one.cost_s, one.fidelity)
+
+
+def _is_inequality(name: str) -> bool:
+    try:
+        parse_inequality(name)
+    except ExpressionError:
+        return False
+    return True
 
 
 # Where they come from.
@@ -143,7 +154,7 @@ def _rows(source: str, configuration: Configuration) -> Iterable[TrialRow]:
     path = next((place for place in places if place.exists()), None)
     if path is None:
         raise ConfigError(PATH, f"{source}: no such file or study folder")
-    rows = _of_study(path) if path.is_dir() else _of_csv(path, configuration.space)
+    rows = _of_study(path) if path.is_dir() else rows_of_table(path, configuration.space)
     return [one for one in rows if one.state == "finished"]
 
 
@@ -161,64 +172,3 @@ def _of_study(path: Path) -> list[TrialRow]:
         return [row(t, configuration.space, tuple(study.objectives)) for t in storage.trials()]
     finally:
         storage.close()
-
-
-def _of_csv(path: Path, space: Space) -> list[TrialRow]:
-    """Lines of a table: a column for each parameter, objective and metric.
-
-    Tables of `spiketune export` are such; other columns are passed over.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(PATH, f"{path}: cannot be read as CSV: {error}") from error
-    if not lines:
-        raise ConfigError(PATH, f"{path}: holds no line below its head")
-    return [_of_line(i, line, space) for i, line in enumerate(lines)]
-
-
-def _of_line(number: int, line: Mapping[str, str | None], space: Space) -> TrialRow:
-    cells = {name: text for name, text in line.items() if name and text}
-    params = {name: _parsed(space[name], cells[name]) for name in space if name in cells}
-    numbers: dict[str, float] = {}
-    for name, text in cells.items():
-        key = name.removeprefix("metric:")
-        if name not in space and math.isfinite(value := _number(text)):
-            numbers[key] = value
-    constraints = {
-        name.removeprefix("constraint:"): value
-        for name, value in numbers.items()
-        if name.startswith("constraint:")
-    }
-    about = {"number", "fidelity", "cost_s", "attempts"}
-    metrics = {n: v for n, v in numbers.items() if n not in about and ":" not in n}
-    ended = cells.get("state", "finished")
-    return TrialRow(
-        number=number,
-        state="finished" if ended in ("finished", "COMPLETE") else "failed",
-        params=params,
-        constraints=constraints,
-        metrics=metrics,
-        fidelity=numbers.get("fidelity"),
-        cost_s=numbers.get("cost_s", 0.0),
-    )
-
-
-def _parsed(parameter: Parameter, text: str) -> Any:
-    """A cell as a value; what is none stays text, and lies outside the space."""
-    if isinstance(parameter, Choice):
-        return {str(option): option for option in parameter.options}.get(text, text)
-    value = _number(text)
-    if isinstance(parameter, Float):
-        return value
-    if isinstance(parameter, Int) and value.is_integer():
-        return int(value)
-    return text
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan

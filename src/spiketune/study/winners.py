@@ -37,15 +37,13 @@ def confirm_trials(
         listen: Told of every report and end.
     """
     study = study_of(configuration)
-    rules = {text: parse_inequality(text) for text in study.constraints}
     plan = ConfirmationPlan(
         n_seeds=seeds,
         folder=folder.path / "confirm",
         study_seed=study.seed,
         base_folder=configuration.base_folder,
         objectives=tuple(study.objectives),
-        constraints=rules,
-        needed=tuple(sorted({name for rule in rules.values() for name in rule.names})),
+        constraints=tuple(parse_inequality(text) for text in study.constraints),
         threads=n_threads(study.executor),
         time_limit_s=study.executor.time_limit,
     )
