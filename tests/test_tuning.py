@@ -123,6 +123,8 @@ def test_a_folder_with_another_study_is_left_alone(tmp_path):
     tune(tmp_path / "s")
     with pytest.raises(StudyExistsError, match="another space"):
         tune(tmp_path / "s", space={"x": spiketune.Float(0.0, 2.0), "n": spiketune.Int(1, 5)})
+    with pytest.raises(StudyExistsError, match="or of other objectives or constraints"):
+        tune(tmp_path / "s", constraints=["loss <= 0.1"])
     assert len(spiketune.open(tmp_path / "s").rows()) == 6
 
 
