@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spiketune.fidelity import Curve, Point, build_rule
+from spiketune.fidelity.arrivals import Curves, Others
 
 # Name in the tables: registered rule and its options. Epochs 1, 2, 4, 8, 16 are where halving was
 # judged on the logged curves alone.
@@ -30,7 +30,7 @@ class Rungs:
 
     def __init__(self, rule: str, options: Mapping[str, Any]) -> None:
         self._rule = build_rule(rule, options)
-        self._curves: dict[int, Curve] = {}
+        self._curves = Curves()
 
     def heard(
         self, number: int, fidelity: float, gains: Sequence[float], *, maximum: float, data: float
@@ -44,11 +44,12 @@ class Rungs:
             maximum: Epochs of the whole trial.
             data: Data that an epoch of it sees, in any unit.
         """
-        curve = self._curves.setdefault(number, Curve(number, maximum, data))
-        if not curve.add(fidelity, Point(tuple(map(float, gains)))) or fidelity >= maximum:
+        self._curves.begin(Curve(number, maximum, data))
+        is_new = self._curves.add(number, fidelity, Point(tuple(map(float, gains))))
+        if not is_new or fidelity >= maximum:
             return False
-        others = (c for n, c in self._curves.items() if n != number)
-        return self._rule.decide(curve, others) is not None
+        others = Others(self._curves, number)
+        return self._rule.decide(self._curves[number], others) is not None
 
     def heard_run(self, trial: Any, epochs: int, gains: Sequence[float]) -> bool:
         """The same for a run of the logs' simulator."""
@@ -63,5 +64,4 @@ class Rungs:
 
     def finished(self, number: int) -> None:
         """Note that a trial ended at its full fidelity."""
-        if number in self._curves and math.isfinite(self._curves[number].maximum):
-            self._curves[number].finished = True
+        self._curves.ended(number, finished=True)
