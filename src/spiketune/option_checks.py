@@ -1,9 +1,12 @@
-"""Options of rules checked, with messages that name the option and what it wants."""
+"""Options of rules and samplers checked, with messages that name the option and what it wants."""
 
 from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Collection
+
+from spiketune.errors import UnknownNameError
 
 
 def check_count(name: str, value: object, least: int = 1) -> None:
@@ -44,6 +47,35 @@ def check_between(name: str, value: object, low: float, high: float) -> None:
     """
     if not low < _finite(value) < high:
         raise ValueError(f"{name} must be a number in ({low:g}, {high:g}), got {value!r}")
+
+
+def check_number(name: str, value: object, low: float, high: float) -> None:
+    """Refuse what is no number from `low` to `high`.
+
+    Raises:
+        ValueError: Naming the option.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
+
+
+def check_share(name: str, value: object) -> None:
+    """Refuse what is no number from 0 to 1.
+
+    Raises:
+        ValueError: Naming the option.
+    """
+    check_number(name, value, 0.0, 1.0)
+
+
+def check_choice(name: str, value: object, known: Collection[str]) -> None:
+    """Refuse what is none of the known words.
+
+    Raises:
+        ValueError: With the near match.
+    """
+    if value not in known:
+        raise ValueError(str(UnknownNameError(name, value, known)))
 
 
 def _finite(value: object) -> float:

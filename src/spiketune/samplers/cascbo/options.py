@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spiketune.option_checks import check_count
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -49,16 +51,11 @@ class Options:
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
         for name in ("n_trials", "n_candidates", "success_tolerance"):
-            _check_count(name, getattr(self, name))
+            check_count(name, getattr(self, name))
         for name in ("n_startup_trials", "n_feasible", "failure_tolerance"):
             if getattr(self, name) is not None:
-                _check_count(name, getattr(self, name))
+                check_count(name, getattr(self, name))
         for name in ("grow_until", "grow_from"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
                 raise ValueError(f"{name} must be in (0, 1], got {value!r}")
-
-
-def _check_count(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")

@@ -14,8 +14,8 @@ from typing import Any, Final, final
 
 import numpy as np
 
+from spiketune.option_checks import check_count, check_number
 from spiketune.samplers.arrays import Array
-from spiketune.samplers.islands.checking import check_count, check_number
 from spiketune.samplers.islands.individual import Individual, ranked
 from spiketune.samplers.islands.propagator import Surroundings
 

@@ -8,8 +8,8 @@ from typing import Any, Final, final
 
 import numpy as np
 
+from spiketune.option_checks import check_number, check_share
 from spiketune.samplers.arrays import Array
-from spiketune.samplers.islands.checking import check_number, check_share
 from spiketune.samplers.islands.individual import Individual
 from spiketune.samplers.islands.parts import (
     Crossover,

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from spiketune.samplers.islands.checking import check_choice, check_count, check_share
+from spiketune.option_checks import check_choice, check_count, check_share
 from spiketune.samplers.islands.individual import Individual
 
 Move: TypeAlias = tuple[int, int, int, int]  # trial, from, to, trial that gives way or -1

@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, TypeAlias, final
 
 import numpy as np
 
+from spiketune.option_checks import check_number
 from spiketune.samplers.arrays import Array
-from spiketune.samplers.islands.checking import check_number
 from spiketune.samplers.islands.genome import Genome
 from spiketune.samplers.islands.individual import Individual, better, ranked
 from spiketune.samplers.islands.propagator import Surroundings

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from spiketune.errors import ConfigError, UnknownNameError
-from spiketune.samplers.islands.checking import PATH, check_count, make
+from spiketune.option_checks import check_count
 from spiketune.samplers.islands.cma_es import CmaEs, CmaEsOptions
 from spiketune.samplers.islands.evolution import Evolution, EvolutionOptions
+from spiketune.samplers.islands.making import PATH, make
 from spiketune.samplers.islands.migration import MigrationOptions
 from spiketune.samplers.islands.nelder_mead import NelderMead, NelderMeadOptions
 from spiketune.samplers.islands.parts import PARTS, Part, Select

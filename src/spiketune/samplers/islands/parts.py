@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from spiketune.option_checks import check_choice, check_count, check_share
 from spiketune.samplers.arrays import Array
-from spiketune.samplers.islands.checking import check_choice, check_count, check_share
 from spiketune.samplers.islands.genome import Genome
 
 Axes: TypeAlias = npt.NDArray[np.intp]
