@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from spiketune.api import Study
-from spiketune.errors import StudyExistsError
+from spiketune.errors import InputError, StudyExistsError
 from tests.study.support import document, make
 
 SPACE = {"x": {"float": [0.0, 1.0]}, "n": {"int": [1, 9]}}
@@ -44,6 +44,12 @@ def test_other_objectives_than_those_of_the_journal_are_refused(tmp_path, object
     with pytest.raises(StudyExistsError, match="objectives"):
         Study(study.path).rows()
     assert study.folder.journal.read_bytes() == journal
+
+
+def test_another_name_begins_no_second_study_in_the_journal(tmp_path):
+    study = begun(tmp_path)
+    with pytest.raises(InputError, match=r"no study named 't', but '\w+'; undo the change of"):
+        edited(study, name="t").run(trials=2, listen=unheard)
 
 
 def test_objectives_in_another_order_are_refused(tmp_path):

@@ -161,6 +161,28 @@ def test_an_exported_table_comes_back_whole(tmp_path):
     assert {str(one.values.get("n", "absent")) for one in known} == {"None", "8", "16", "absent"}
 
 
+def test_a_table_from_a_spreadsheet_begins_with_a_mark_of_its_encoding(tmp_path):
+    (tmp_path / "old.csv").write_bytes(b"\xef\xbb\xbfx,loss\r\n0.5,2\r\n")
+    ((one,), _) = known_trials(configure(later(tmp_path / "old.csv"), TESTS))
+    assert (one.values["x"], one.objectives) == (0.5, [2.0])
+
+
+def test_names_that_an_exported_table_has_itself_keep_their_values(tmp_path):
+    space = {"number": {"float": [0.0, 1.0]}, "x": {"float": [0.0, 1.0]}}
+    lines = [
+        {"number": "7", "state": "finished", "feasible": "True", "param:number": "0.25",
+         "x": "0.5", "loss": "2", "metric:cost_s": "9", "cost_s": "3"}
+    ]  # fmt: skip
+    path = write_csv(tmp_path / "old.csv", lines)
+    ((one,), _) = known_trials(configure(later(path, space), TESTS))
+    assert one.values == {"number": 0.25, "x": 0.5}
+    assert (one.metrics["cost_s"], one.cost_s) == (9.0, 3.0)
+    del lines[0]["param:number"]
+    path = write_csv(tmp_path / "old.csv", lines)
+    with pytest.raises(ConfigError, match="do not tell of number"):
+        known_trials(configure(later(path, space), TESTS))
+
+
 def test_an_empty_cell_after_one_that_makes_no_sense_leaves_its_line_out(tmp_path):
     space = {"n": {"int": [1, 3]}, "k": {"choice": [None, "a"], "when": "n > 1"}}
     lines = [{"n": n, "k": "", "loss": "1"} for n in ("many", "2", "1")]
@@ -180,8 +202,11 @@ def test_a_path_is_looked_for_beside_the_file_as_well(tmp_path):
     [
         (None, "study.warm_start: .*old.csv: no such file or study folder"),
         ("", "holds no line below its head"),
-        ("y,loss\n1,2\n", "none of the 1 finished trials of .* lies in this space"),
-        ("x,accuracy\n0.5,2\n", "with values of loss; compare names and ranges"),
+        ("x,loss\n7,2\n", "the 1 finished trials of .* do not lie in this space"),
+        ("y,loss\n1,2\n", "the 1 finished trials of .* do not tell of x; compare names"),
+        ("x;loss\n0.5;2\n", "do not tell of x, loss; compare names and ranges"),
+        ("x,accuracy\n0.5,2\n", "do not tell of loss; compare names and ranges"),
+        ("x,x,loss\n0.5,0.6,2\n", "old.csv: has two columns named 'x'"),
     ],
 )
 def test_what_cannot_be_taken_in_is_refused(tmp_path, text, words):

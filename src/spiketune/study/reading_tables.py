@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from spiketune.errors import ConfigError, SpiketuneError
 from spiketune.space import Choice, Float, Int, Parameter, Space
-from spiketune.study.results import TrialRow
+from spiketune.study.results import OWN_COLUMNS, TrialRow
+
+_EXPORTED: Final = frozenset({"number", "state", "feasible"})  # the head of a table of ours
+_CONSTRAINT: Final = "constraint:"
+_METRIC: Final = "metric:"
 
 
 def rows_of_table(path: Path, space: Space) -> list[TrialRow]:
@@ -22,45 +26,56 @@ def rows_of_table(path: Path, space: Space) -> list[TrialRow]:
         ConfigError: If it is none.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = list(csv.DictReader(file))
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            lines, names = list(reader), list(reader.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError("study.warm_start", f"{path}: cannot be read as CSV: {error}") from error
     if not lines:
         raise ConfigError("study.warm_start", f"{path}: holds no line below its head")
+    if (twice := next((n for n in names if names.count(n) > 1), None)) is not None:
+        raise ConfigError("study.warm_start", f"{path}: has two columns named '{twice}'")
     return [_of_line(i, line, space) for i, line in enumerate(lines)]
 
 
 def _of_line(number: int, line: Mapping[str, str | None], space: Space) -> TrialRow:
     cells = {name: text for name, text in line.items() if name and text}
+    own = OWN_COLUMNS if line.keys() >= _EXPORTED else frozenset()
+    columns = {name: _column_of(name, line, own) for name in space.order}
     params: dict[str, Any] = {}
-    for name in space.order:  # a null and a parameter that took no part look alike in a table
-        if name in cells:
-            params[name] = _parsed(space[name], cells[name])
-        elif name in line and _is_null(name, space, params):
+    for name, column in columns.items():  # a null and what took no part look alike in a table
+        if column in cells:
+            params[name] = _parsed(space[name], cells[column])
+        elif column in line and _is_null(name, space, params):
             params[name] = None
-    numbers: dict[str, float] = {}
-    for name, text in cells.items():
-        key = name.removeprefix("metric:")
-        if name not in space and math.isfinite(value := _number(text)):
-            numbers[key] = value
-    constraints = {
-        name.removeprefix("constraint:"): value
-        for name, value in numbers.items()
-        if name.startswith("constraint:")
+    numbers = {
+        name: value
+        for name, text in cells.items()
+        if name not in columns.values() and math.isfinite(value := _number(text))
     }
-    about = {"number", "fidelity", "cost_s", "attempts"}
-    metrics = {n: v for n, v in numbers.items() if n not in about and ":" not in n}
+    constraints = {
+        name.removeprefix(_CONSTRAINT): value
+        for name, value in numbers.items()
+        if name.startswith(_CONSTRAINT)
+    }
+    plain = {n: v for n, v in numbers.items() if ":" not in n and n not in own}
+    marked = {n.removeprefix(_METRIC): v for n, v in numbers.items() if n.startswith(_METRIC)}
     ended = cells.get("state", "finished")
     return TrialRow(
         number=number,
         state="finished" if ended in ("finished", "COMPLETE") else "failed",
         params=params,
         constraints=constraints,
-        metrics=metrics,
+        metrics={**plain, **marked},
         fidelity=numbers.get("fidelity"),
         cost_s=numbers.get("cost_s", 0.0),
     )
+
+
+def _column_of(name: str, line: Mapping[str, str | None], own: Collection[str]) -> str:
+    """The column of a parameter; one about the trial itself is none."""
+    marked = f"param:{name}"
+    return marked if marked in line or name in own else name
 
 
 def _is_null(name: str, space: Space, before: Mapping[str, Any]) -> bool:

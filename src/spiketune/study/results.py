@@ -30,6 +30,7 @@ State: TypeAlias = Literal[
 ]
 _FIRST: Final = ("number", "state", "feasible")  # columns about a trial
 _LAST: Final = ("fidelity", "cost_s", "started", "ended", "attempts", "failure")
+OWN_COLUMNS: Final = frozenset((*_FIRST, *_LAST))
 Array: TypeAlias = npt.NDArray[np.float64]
 
 
@@ -208,12 +209,11 @@ def frame(rows: Sequence[TrialRow]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    own = {*_FIRST, *_LAST}
-    taken = own.union(*(r.params for r in rows))
+    taken = OWN_COLUMNS.union(*(r.params for r in rows))
     lines = [
         {
             **{name: getattr(r, name) for name in _FIRST},
-            **{f"param:{name}" if name in own else name: v for name, v in r.params.items()},
+            **{f"param:{name}" if name in OWN_COLUMNS else name: v for name, v in r.params.items()},
             **{f"metric:{name}" if name in taken else name: v for name, v in _measured(r).items()},
             **{f"constraint:{name}": value for name, value in r.constraints.items()},
             **{name: getattr(r, name) for name in _LAST},

@@ -51,8 +51,12 @@ class StudyStorage:
         self._journal = JournalFile(folder.journal, writable=writable)
         self.storage = BatchedStorage(self._journal)
         studies = {entry.study_name: entry._study_id for entry in self.storage.get_all_studies()}
-        if study.name not in studies and not writable:
-            raise InputError(f"{folder.journal}: holds no study named '{study.name}'")
+        if study.name not in studies and (studies or not writable):
+            other = next(iter(studies), None)
+            remedy = f", but '{other}'; undo the change of study.name in study.yaml"
+            raise InputError(
+                f"{folder.journal}: holds no study named '{study.name}'{remedy if other else ''}"
+            )
         self.name = study.name
         self.objectives = tuple(study.objectives)
         if study.name in studies:

@@ -64,11 +64,12 @@ def known_trials(configuration: Configuration) -> tuple[list[Known], int]:
     found = [_known(one, study, configuration.space) for one in rows]
     fitting = [one for one in found if one is not None]
     if rows and not fitting:
+        lacking = _lacking(rows, study, configuration.space)
+        what = f"tell of {', '.join(lacking)}" if lacking else "lie in this space"
         raise ConfigError(
             PATH,
-            f"none of the {len(rows)} finished trials of {study.warm_start} lies in this space "
-            f"with values of {', '.join(study.objectives)}; compare names and ranges, or leave "
-            "`warm_start` out",
+            f"the {len(rows)} finished trials of {study.warm_start} do not {what}; compare names "
+            "and ranges, or leave `warm_start` out",
         )
     return fitting, len(rows) - len(fitting)
 
@@ -91,6 +92,17 @@ def warm_start(storage: StudyStorage, configuration: Configuration) -> int:
             )
         storage.storage.set_study_user_attr(storage.study_id, _MARK, facts)
     return len(known)
+
+
+def _lacking(rows: Sequence[TrialRow], study: Study, space: Space) -> list[str]:
+    """What every trial must have, and none has."""
+    told: set[str] = set()
+    for one in rows:
+        told.update(one.params, one.metrics, one.objectives)
+    needed = [name for name in space if not space.is_conditional(name)] + list(study.objectives)
+    for text in study.constraints:
+        needed += sorted(parse_inequality(text).names)
+    return [name for name in dict.fromkeys(needed) if name not in told]
 
 
 def _trial(known: Known, source: str, space: Space) -> Any:
