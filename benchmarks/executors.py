@@ -38,7 +38,7 @@ from spiketune.executors.base import Executor
 from spiketune.executors.local import LocalExecutor
 from spiketune.executors.ranks import ranks, without_ranks
 from spiketune.messages import Job, Report
-from spiketune.study.folder import create
+from spiketune.study.records.folder import create
 from spiketune.study.running import run_session
 
 HERE = str(Path(__file__).parent)

@@ -37,11 +37,11 @@ from spiketune.executors.local import LocalExecutor
 from spiketune.messages import Job, Result
 from spiketune.objectives.execution import execute
 from spiketune.samplers.asker import Asker
-from spiketune.study.folder import create
 from spiketune.study.jobs import JobMaker
 from spiketune.study.loop import StudyLoop
+from spiketune.study.records.folder import create
+from spiketune.study.records.storage import StudyStorage
 from spiketune.study.running import study_of
-from spiketune.study.storage import StudyStorage
 
 NAMES = ("a", "b", "c", "d", "e")
 

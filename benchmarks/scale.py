@@ -36,11 +36,11 @@ from spiketune.executors.base import Executor
 from spiketune.executors.simulated import SimulatedExecutor
 from spiketune.messages import Failure, Job, Message, Result
 from spiketune.seeding import child_seed
-from spiketune.study.folder import create
 from spiketune.study.jobs import JobMaker
 from spiketune.study.loop import StudyLoop
+from spiketune.study.records.folder import create
+from spiketune.study.records.storage import StudyStorage
 from spiketune.study.running import asker_of, study_of
-from spiketune.study.storage import StudyStorage
 
 NAMES = ("a", "b", "c", "d", "e")
 MEDIAN_S, SIGMA, LOST = 600.0, 1.0, 0.02

@@ -12,23 +12,23 @@ from spiketune.config.loading import Configuration, without_parameters
 from spiketune.config.study import Budget, seconds
 from spiketune.config.study import Study as StudySection
 from spiketune.errors import InputError, StudyExistsError
-from spiketune.study import folder as folders
 from spiketune.study.budget import n_counted, own, uptime_s
-from spiketune.study.confirmation import Confirmation, from_record
-from spiketune.study.confirming import worth_confirming
-from spiketune.study.folder import StudyFolder
-from spiketune.study.journal import StudyLock
 from spiketune.study.loop import Reason
-from spiketune.study.over_seeds import Candidate, unheard
-from spiketune.study.over_seeds import Listen as ListenToTrainings
+from spiketune.study.over_seeds.confirmation import Confirmation, from_record
+from spiketune.study.over_seeds.confirming import worth_confirming
+from spiketune.study.over_seeds.retraining import Retrained
+from spiketune.study.over_seeds.trainings import Candidate, unheard
+from spiketune.study.over_seeds.trainings import Listen as ListenToTrainings
+from spiketune.study.over_seeds.winners import confirm_trials, retrain_trials
 from spiketune.study.preparing import prepare
 from spiketune.study.progress import Progress
-from spiketune.study.results import TrialRow, directions_of, frame, front, knee, ranked, row
-from spiketune.study.retraining import Retrained
+from spiketune.study.records import folder as folders
+from spiketune.study.records.folder import StudyFolder
+from spiketune.study.records.journal import StudyLock
+from spiketune.study.records.results import TrialRow, directions_of, frame, front, knee, ranked, row
+from spiketune.study.records.storage import StudyStorage
 from spiketune.study.running import run_session, storage_of, study_of
-from spiketune.study.storage import StudyStorage
-from spiketune.study.warm_start import known_trials
-from spiketune.study.winners import confirm_trials, retrain_trials
+from spiketune.study.steering.warm_start import known_trials
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from spiketune.errors import InputError
 from spiketune.executors.registry import n_cores
 from spiketune.messages import Failure, Job, Report, Result, from_json, to_json
 from spiketune.study.attempts import read_end
-from spiketune.study.folder import provenance, write_atomically
+from spiketune.study.records.folder import provenance, write_atomically
 from spiketune.study.running import signals_to
 
 _SNAPSHOT: Final = "epoch-*.safetensors"

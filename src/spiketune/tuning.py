@@ -16,7 +16,7 @@ from spiketune.errors import InputError, StudyExistsError, StudyNotFoundError
 from spiketune.executors.local import modules_to_preload
 from spiketune.objectives.function import PICKLED, dump_function
 from spiketune.space import Parameter, Space
-from spiketune.study.folder import StudyFolder
+from spiketune.study.records.folder import StudyFolder
 from spiketune.study.running import study_of
 
 if TYPE_CHECKING:

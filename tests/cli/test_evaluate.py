@@ -12,7 +12,7 @@ from spiketune.objectives.measuring import inspect
 from spiketune.report.networks.page import sections
 from spiketune.report.networks.record import NetworkRecord
 from spiketune.runs import RunFolder
-from spiketune.study.stored_tests import stored_tests
+from spiketune.study.records.stored_tests import stored_tests
 
 from .test_experiments import write
 

@@ -145,7 +145,7 @@ def test_a_seed_in_the_grid_is_that_of_a_training_alone(cli):
 
 def test_the_shipped_sweep_has_24_runs_and_no_budget():
     configuration = load("yin-yang-sweep")
-    from spiketune.study.sweeps import n_combinations
+    from spiketune.study.over_seeds.sweeps import n_combinations
 
     assert n_combinations(configuration.space) == 24
     assert configuration.study.budget.trials is None

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from spiketune.api import Study
 from spiketune.cli.main import app
 from spiketune.config.loading import recipes
-from spiketune.study.folder import StudyFolder
-from spiketune.study.storage import stock_storage
+from spiketune.study.records.folder import StudyFolder
+from spiketune.study.records.storage import stock_storage
 
 VERBS = [command.name for command in app.registered_commands] + [
     "recipes list",

@@ -32,7 +32,7 @@ EPOCHS = 5
 ASKER = """
 import sys
 from pathlib import Path
-from spiketune.study.folder import load
+from spiketune.study.records.folder import load
 from spiketune.study.running import run_session
 def say(progress):
     if progress.event:

@@ -22,7 +22,7 @@ from spiketune.executors.scheduler_jobs import SchedulerJobsExecutor
 from spiketune.executors.slurm import Slurm
 from spiketune.messages import Failure, Report, Result, to_json
 from spiketune.study.attempts import read_end
-from spiketune.study.folder import StudyFolder
+from spiketune.study.records.folder import StudyFolder
 from tests.executors.clusters import need
 from tests.executors.test_contract import collect, ends, job
 from tests.study.support import TESTS, document, loop_of, make

@@ -13,7 +13,7 @@ from spiketune.objectives import probing
 from spiketune.objectives.execution import execute
 from spiketune.seeding import child_seed
 from spiketune.study.probing import ProbeTally, binomial_interval, tally_of
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 from .test_training import small
 

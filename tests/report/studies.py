@@ -11,7 +11,7 @@ import numpy as np
 
 from spiketune.report.summary import StudySummary
 from spiketune.space import Choice, Float, Int, Space
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 START_S = 1_760_000_000.0
 TWO = {"validation_accuracy": "maximize", "spikes_per_sample": "minimize"}

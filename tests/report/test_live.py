@@ -7,8 +7,8 @@ from rich.console import Console
 from spiketune.messages import Report
 from spiketune.report.live import Display
 from spiketune.study.progress import Progress
+from spiketune.study.records.results import TrialRow
 from spiketune.study.recovery import Running
-from spiketune.study.results import TrialRow
 
 
 class Watched:

@@ -16,7 +16,7 @@ from spiketune.report.page import page, write_page
 from spiketune.report.page_data import columns, embedded
 from spiketune.report.summary import StudySummary
 from spiketune.space import Choice, Space
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 from tests.report.studies import LR, finished, summary, synthetic
 
 EVIL = "</script><script>alert(1)</script><b>&\u2028"

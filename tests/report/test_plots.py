@@ -9,7 +9,7 @@ from spiketune.errors import UnknownNameError
 from spiketune.report import plots
 from spiketune.report.plots.importance import importance
 from spiketune.space import Float, Int, Space
-from spiketune.study.results import TrialRow, frame, hypervolume
+from spiketune.study.records.results import TrialRow, frame, hypervolume
 from tests.report.studies import LR, NEURONS, finished, summary, synthetic
 
 ROWS = [

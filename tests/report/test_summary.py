@@ -3,7 +3,7 @@
 import pytest
 
 from spiketune.report.summary import spent_s, standing
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 from tests.report.studies import finished, summary, synthetic
 
 

@@ -10,11 +10,11 @@ from spiketune.executors.base import Executor
 from spiketune.executors.inline import InlineExecutor
 from spiketune.messages import Result
 from spiketune.objectives.execution import execute
-from spiketune.study.folder import StudyFolder, create, load
 from spiketune.study.jobs import JobMaker
 from spiketune.study.loop import StudyLoop
+from spiketune.study.records.folder import StudyFolder, create, load
+from spiketune.study.records.storage import StudyStorage
 from spiketune.study.running import asker_of, study_of
-from spiketune.study.storage import StudyStorage
 
 TESTS = str(Path(__file__).parents[1])
 X = {"x": {"float": [0.0, 1.0]}}

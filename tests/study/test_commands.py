@@ -9,7 +9,7 @@ import pytest
 from spiketune.api import Study, create
 from spiketune.config.loading import configure
 from spiketune.errors import InputError
-from spiketune.study.results import ranked
+from spiketune.study.records.results import ranked
 
 SCRIPT = """
 import argparse, os, pathlib, time

@@ -15,15 +15,15 @@ from optuna.trial import TrialState
 
 from spiketune.api import Study
 from spiketune.executors.local import LocalExecutor
-from spiketune.study.folder import StudyFolder
-from spiketune.study.storage import stock_storage
+from spiketune.study.records.folder import StudyFolder
+from spiketune.study.records.storage import stock_storage
 from tests.study.support import TESTS, document, loop_of, make
 
 ROOT = str(Path(TESTS).parent)
 ASKER = """
 import sys
 from pathlib import Path
-from spiketune.study.folder import load
+from spiketune.study.records.folder import load
 from spiketune.study.running import run_session
 def say(progress):
     if progress.event:

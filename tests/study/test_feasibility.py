@@ -13,7 +13,7 @@ from spiketune.study.feasibility import (
     least_infeasible,
     never_met,
 )
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 from tests.study.support import document, loop_of, make
 
 

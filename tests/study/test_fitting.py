@@ -5,8 +5,8 @@ from typing import Any
 
 from spiketune.config.loading import configure
 from spiketune.study.fitting import fits_of
+from spiketune.study.records.storage import StudyStorage
 from spiketune.study.running import asker_of, run_session, study_of
-from spiketune.study.storage import StudyStorage
 from tests.study.support import make
 
 

@@ -8,9 +8,9 @@ from spiketune.api import Study
 from spiketune.clock import VirtualClock
 from spiketune.executors.simulated import SimulatedExecutor
 from spiketune.messages import Failure, Report
-from spiketune.study.folder import StudyFolder
 from spiketune.study.loop import REJECTED_IN_A_ROW, SAME_FAILURES
-from spiketune.study.storage import stock_storage
+from spiketune.study.records.folder import StudyFolder
+from spiketune.study.records.storage import stock_storage
 from tests.study.support import document, ended, loop_of, make
 
 

@@ -11,7 +11,7 @@ from spiketune.clock import VirtualClock
 from spiketune.executors.simulated import SimulatedExecutor
 from spiketune.messages import Failure, Report, Result, to_json
 from spiketune.samplers.paused import as_stopped, waits
-from spiketune.study.folder import StudyFolder
+from spiketune.study.records.folder import StudyFolder
 from tests.study.support import document, loop_of, make
 
 EPOCHS = 9

@@ -3,7 +3,7 @@
 from spiketune.clock import VirtualClock
 from spiketune.executors.lease import claim
 from spiketune.executors.simulated import SimulatedExecutor
-from spiketune.study.folder import StudyFolder
+from spiketune.study.records.folder import StudyFolder
 from tests.study.support import document, ended, loop_of, make
 
 

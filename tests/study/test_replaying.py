@@ -8,7 +8,7 @@ from spiketune.api import Study
 from spiketune.errors import InputError
 from spiketune.executors.local import LocalExecutor
 from spiketune.samplers.stock import SAMPLERS
-from spiketune.study.folder import StudyFolder, load, read_document, write_atomically
+from spiketune.study.records.folder import StudyFolder, load, read_document, write_atomically
 from spiketune.study.replaying import replay
 from tests.study.support import TESTS, document, loop_of, make
 
@@ -104,7 +104,7 @@ def test_another_seed_asks_for_other_trials(tmp_path):
 def test_what_was_enqueued_is_no_choice_of_the_sampler(tmp_path):
     import optuna
 
-    from spiketune.study.storage import stock_storage
+    from spiketune.study.records.storage import stock_storage
 
     folder = ran(tmp_path, "tpe", trials=3)
     study = optuna.load_study(study_name="study", storage=stock_storage(folder))

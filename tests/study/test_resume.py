@@ -5,7 +5,7 @@ from spiketune.clock import VirtualClock
 from spiketune.errors import SpiketuneError
 from spiketune.executors.inline import InlineExecutor
 from spiketune.objectives.execution import execute
-from spiketune.study.folder import load
+from spiketune.study.records.folder import load
 from spiketune.study.running import run_session
 from tests.study.support import document, loop_of, make
 

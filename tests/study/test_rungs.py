@@ -13,7 +13,7 @@ from spiketune.executors.inline import InlineExecutor
 from spiketune.executors.simulated import SimulatedExecutor
 from spiketune.messages import Failure, Report, Result, to_json
 from spiketune.objectives.execution import execute
-from spiketune.study.folder import StudyFolder
+from spiketune.study.records.folder import StudyFolder
 from spiketune.study.rungs import columns_of, reports_of, violation_of
 from tests.study.support import document, loop_of, make
 

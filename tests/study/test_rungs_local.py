@@ -3,7 +3,7 @@
 import pytest
 
 from spiketune.executors.registry import make_executor
-from spiketune.study.folder import load
+from spiketune.study.records.folder import load
 from tests.study.support import loop_of, make
 
 N_TRIALS, EPOCHS = 5, 3

@@ -7,7 +7,7 @@ import yaml
 
 from spiketune.api import Study
 from spiketune.samplers.stock import SAMPLERS
-from spiketune.study.folder import load
+from spiketune.study.records.folder import load
 from spiketune.study.replaying import replay
 from tests.study.support import document, make
 

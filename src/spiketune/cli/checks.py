@@ -13,7 +13,7 @@ from spiketune.api import Study
 from spiketune.cli.arguments import Json, StudyPath
 from spiketune.cli.output import out, print_json, say
 from spiketune.messages import Failure, Message, Result
-from spiketune.study.confirmation import Confirmation, Confirmed
+from spiketune.study.over_seeds.confirmation import Confirmation, Confirmed
 from spiketune.study.replaying import replay as replay_journal
 
 

@@ -16,7 +16,7 @@ from spiketune.config.loading import without_parameters
 from spiketune.errors import InputError
 from spiketune.runs import RunFolder, rewind
 from spiketune.study.preparing import prepare
-from spiketune.study.stored_tests import StoredTest, stored_tests
+from spiketune.study.records.stored_tests import StoredTest, stored_tests
 from spiketune.trained import trained_network
 
 if TYPE_CHECKING:

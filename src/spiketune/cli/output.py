@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 _PIPED_WIDTH = 240
 

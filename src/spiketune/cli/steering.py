@@ -12,9 +12,9 @@ from spiketune.cli.arguments import Json, StudyPath, TextOutput
 from spiketune.cli.output import print_json, say
 from spiketune.config.loading import parse_yaml
 from spiketune.errors import InputError
-from spiketune.study.enqueueing import checked, enqueue
-from spiketune.study.narrowing import best_of, narrowed
 from spiketune.study.running import storage_of
+from spiketune.study.steering.enqueueing import checked, enqueue
+from spiketune.study.steering.narrowing import best_of, narrowed
 
 
 def register(app: typer.Typer) -> None:

@@ -21,10 +21,10 @@ from spiketune.config.loading import load
 from spiketune.config.study import seconds
 from spiketune.errors import ConfigError, InputError
 from spiketune.study.feasibility import closest_in_words
-from spiketune.study.folder import dated_sibling
-from spiketune.study.journal import StudyLock
-from spiketune.study.results import TrialRow, eligible, front, hypervolume, ranked
-from spiketune.study.sweeps import n_combinations
+from spiketune.study.over_seeds.sweeps import n_combinations
+from spiketune.study.records.folder import dated_sibling
+from spiketune.study.records.journal import StudyLock
+from spiketune.study.records.results import TrialRow, eligible, front, hypervolume, ranked
 
 _WATCH_S = 2.0
 _MOST_TRIALS = 10**9
@@ -239,7 +239,7 @@ def dashboard(
 
     Example: [bold]spiketune dashboard runs/quickstart[/bold]
     """
-    from spiketune.study.storage import stock_storage
+    from spiketune.study.records.storage import stock_storage
 
     try:
         from optuna_dashboard import run_server

@@ -13,8 +13,7 @@ from spiketune.cli.arguments import Json, StudyPath
 from spiketune.cli.output import out, print_json, say
 from spiketune.errors import InputError, UnknownNameError
 from spiketune.report.wording import number, text
-from spiketune.study.output_times import sorted_output_times
-from spiketune.study.sweeps import (
+from spiketune.study.over_seeds.sweeps import (
     STATISTICS,
     Swept,
     epoch_table,
@@ -23,6 +22,7 @@ from spiketune.study.sweeps import (
     swept,
     table,
 )
+from spiketune.study.records.output_times import sorted_output_times
 
 _METRICS = ("validation_error", "train_error", "n_parameters")
 _SHOWN = ("mean", "std", "median", "q25", "q75")

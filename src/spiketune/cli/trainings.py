@@ -17,11 +17,11 @@ from spiketune.errors import ConfigError, InputError, StudyExistsError
 from spiketune.messages import Failure, Message, Report, Result
 from spiketune.report.live_chart import LiveChart
 from spiketune.runs import RunFolder, is_study, train_once
-from spiketune.study.folder import dated_sibling, now_text, write_atomically
-from spiketune.study.over_seeds import Candidate
+from spiketune.study.over_seeds.retraining import Retrained
+from spiketune.study.over_seeds.trainings import Candidate
+from spiketune.study.over_seeds.winners import retrain_sections
 from spiketune.study.preparing import prepare
-from spiketune.study.retraining import Retrained
-from spiketune.study.winners import retrain_sections
+from spiketune.study.records.folder import dated_sibling, now_text, write_atomically
 
 _SHOWN = ("test_accuracy", "validation_accuracy", "spikes_per_sample", "silent_share", "cost_s")
 

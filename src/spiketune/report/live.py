@@ -16,7 +16,7 @@ from rich.text import Text
 
 from spiketune.study.at_work import Running
 from spiketune.study.progress import Progress
-from spiketune.study.results import TrialRow, front, hypervolume, ranked
+from spiketune.study.records.results import TrialRow, front, hypervolume, ranked
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from spiketune.report.plots.looks import objective_axis
 from spiketune.report.summary import StudySummary, spent_s, standing
 from spiketune.report.wording import text
 from spiketune.space import Choice
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 _ALWAYS = ("trial", "state")  # the page builds on them
 _DIGITS = 6  # of a stored number: more than any plot or table shows

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from spiketune.report.wording import short_names
 from spiketune.space import Space
-from spiketune.study.confirmation import Confirmation, in_words
+from spiketune.study.over_seeds.confirmation import Confirmation, in_words
 from spiketune.study.probing import tally_of
-from spiketune.study.results import TrialRow, front, knee, ranked
+from spiketune.study.records.results import TrialRow, front, knee, ranked
 
 STATES: Final = (
     "finished",

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from spiketune.report.summary import StudySummary
 from spiketune.report.wording import number, text
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 _NARROWEST: Final = 11  # characters of a heading's line
 

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 SAY_AT: Final = 50  # trials without a feasible one, and again at each doubling
 

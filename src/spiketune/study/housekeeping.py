@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from spiketune.config.study import Study
 from spiketune.space import Space
-from spiketune.study.folder import StudyFolder
-from spiketune.study.results import front, row
+from spiketune.study.records.folder import StudyFolder
+from spiketune.study.records.results import front, row
 
 
 @dataclass(frozen=True, slots=True)

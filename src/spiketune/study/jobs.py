@@ -13,7 +13,7 @@ from spiketune.config.study import Study
 from spiketune.messages import Job
 from spiketune.seeding import child_seed
 from spiketune.space import Inequality, parse_inequality
-from spiketune.study.folder import StudyFolder
+from spiketune.study.records.folder import StudyFolder
 
 
 @functools.lru_cache(maxsize=16)

@@ -26,10 +26,10 @@ from spiketune.study.pacing import n_to_ask
 from spiketune.study.pauses import Pauses
 from spiketune.study.progress import Progress, in_words
 from spiketune.study.recording import Recorder
+from spiketune.study.records.storage import StudyStorage
 from spiketune.study.recovery import Recovery
 from spiketune.study.rungs import RungWatch
 from spiketune.study.sampler_changes import sampler_fact
-from spiketune.study.storage import StudyStorage
 
 _log = logging.getLogger(__name__)
 

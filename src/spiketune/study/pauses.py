@@ -8,8 +8,8 @@ from typing import Any, final
 from spiketune.messages import Result
 from spiketune.samplers.paused import rung_of
 from spiketune.study.at_work import Running
+from spiketune.study.records.storage import StudyStorage
 from spiketune.study.rungs import RungWatch
-from spiketune.study.storage import StudyStorage
 
 
 @final

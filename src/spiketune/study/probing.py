@@ -9,7 +9,7 @@ from typing import Final
 from scipy.special import betaincinv
 
 from spiketune.messages import AUDITED
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 CONFIDENCE: Final = 0.95
 

@@ -9,9 +9,9 @@ from spiketune.study.at_work import Running
 from spiketune.study.bounds import bounded
 from spiketune.study.housekeeping import Housekeeper
 from spiketune.study.jobs import JobMaker
-from spiketune.study.results import TrialRow, row
+from spiketune.study.records.results import TrialRow, row
+from spiketune.study.records.storage import StudyStorage
 from spiketune.study.rungs import columns_of
-from spiketune.study.storage import StudyStorage
 
 
 @final

@@ -18,9 +18,9 @@ from spiketune.space import Space
 from spiketune.space.distributions import from_stored
 from spiketune.study.at_work import Running
 from spiketune.study.attempts import last_attempt, read_end, read_reports, worker_alive
-from spiketune.study.folder import StudyFolder
 from spiketune.study.jobs import JobMaker
 from spiketune.study.pauses import Pauses
+from spiketune.study.records.folder import StudyFolder
 from spiketune.study.rungs import RungWatch, reports_of
 
 _POLL_S: Final = 0.05

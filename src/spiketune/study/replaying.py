@@ -15,11 +15,11 @@ from spiketune.config.study import Named
 from spiketune.errors import InputError
 from spiketune.samplers.asker import SPENT_KEY, Asker
 from spiketune.samplers.grid import GridExhaustedError
-from spiketune.study.folder import StudyFolder
-from spiketune.study.journal import BatchedStorage
+from spiketune.study.records.folder import StudyFolder
+from spiketune.study.records.journal import BatchedStorage
+from spiketune.study.records.storage import sessions_in
 from spiketune.study.running import asker_on, study_of
 from spiketune.study.sampler_changes import last_sampler
-from spiketune.study.storage import sessions_in
 
 # Operations of Optuna's journal (`optuna.storages.journal._storage.JournalOperation`).
 _SET_STUDY_ATTRIBUTE: Final = 3

@@ -23,16 +23,16 @@ from spiketune.samplers.asker import Asker
 from spiketune.samplers.auto import settled
 from spiketune.samplers.stock import takes_option
 from spiketune.study.fitting import fits_of
-from spiketune.study.folder import StudyFolder
 from spiketune.study.jobs import JobMaker
-from spiketune.study.journal import StudyLock
 from spiketune.study.loop import Reason, StudyLoop
 from spiketune.study.progress import Progress
+from spiketune.study.records.folder import StudyFolder
+from spiketune.study.records.journal import StudyLock
+from spiketune.study.records.storage import StudyStorage
+from spiketune.study.records.table import ResultsTable
 from spiketune.study.rungs import leaf, resource_of
 from spiketune.study.sampler_changes import change_in_words
-from spiketune.study.storage import StudyStorage
-from spiketune.study.table import ResultsTable
-from spiketune.study.warm_start import warm_start
+from spiketune.study.steering.warm_start import warm_start
 
 _log = logging.getLogger(__name__)
 

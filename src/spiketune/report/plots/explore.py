@@ -35,7 +35,7 @@ def scatter(
     """Trials as points over any two columns of a frame.
 
     Args:
-        frame: One line per trial, as `spiketune.study.results.frame` gives it.
+        frame: One line per trial, as `spiketune.study.records.results.frame` gives it.
         x: Column along x: a parameter, objective, metric, `constraint:...` or attribute.
         y: Column along y.
         color: Column that colours the points; trials that lack it are grey.

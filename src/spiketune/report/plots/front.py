@@ -23,7 +23,7 @@ from spiketune.report.plots.looks import (
 )
 from spiketune.report.plots.progress import history
 from spiketune.report.summary import StudySummary
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 _MATRIX_LIMIT = 200  # trials of a standing in each panel of a scatter matrix
 

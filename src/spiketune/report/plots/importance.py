@@ -17,7 +17,7 @@ from spiketune.report.plots.looks import escaped, note, styled, thinned
 from spiketune.report.summary import StudySummary
 from spiketune.space import Space
 from spiketune.space.distributions import stored_distribution, to_stored
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 MIN_TRIALS = 8
 _MAX_TRIALS = 200  # the forest behind fANOVA takes seconds beyond that, and learns little more

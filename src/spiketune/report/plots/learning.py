@@ -11,7 +11,7 @@ from spiketune.report.palette import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY
 from spiketune.report.plots.looks import escaped, note, styled, thinned
 from spiketune.report.summary import StudySummary
 from spiketune.report.wording import number
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 _BEST = (RED, BLUE, GREEN, ORANGE, PINK, SKY)
 _MAX_NUMBERS = 40_000  # of all curves together: keeps a page of thousands of trials small

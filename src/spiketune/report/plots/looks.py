@@ -14,7 +14,7 @@ from spiketune.report.palette import BLUE, GREY, PINK, RED, SKY
 from spiketune.report.summary import StudySummary, standing
 from spiketune.report.wording import number, text
 from spiketune.space import Choice
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 COLORSCALE: Final = "Viridis"
 _LOG_FROM = 30  # ratio of an objective's ends that asks for a logarithmic axis

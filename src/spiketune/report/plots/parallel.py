@@ -12,7 +12,7 @@ from spiketune.report.plots.looks import escaped, note, styled, thinned
 from spiketune.report.summary import StudySummary
 from spiketune.report.wording import number, text
 from spiketune.space import Choice, Parameter
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 _LIMIT = 150  # lines beside the front
 

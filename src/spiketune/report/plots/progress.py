@@ -21,7 +21,7 @@ from spiketune.report.plots.looks import (
 )
 from spiketune.report.summary import StudySummary
 from spiketune.report.wording import number
-from spiketune.study.results import (
+from spiketune.study.records.results import (
     TrialRow,
     eligible,
     front,

@@ -21,7 +21,7 @@ from spiketune.report.plots.looks import (
 )
 from spiketune.report.summary import StudySummary
 from spiketune.report.wording import number, text
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 _COLUMNS = 4
 _LIMIT = 150  # trials of a standing in each panel; the front is always there

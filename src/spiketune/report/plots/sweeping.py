@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from spiketune.report.palette import BLUE, GREEN, ORANGE, PINK, RED, SKY
 from spiketune.report.plots.looks import escaped, log_ticks, note, styled
 from spiketune.report.wording import text
-from spiketune.study.sweeps import Swept
+from spiketune.study.over_seeds.sweeps import Swept
 
 _COLORS = (BLUE, ORANGE, GREEN, RED, PINK, SKY)
 _MAX_PANELS = 12

@@ -12,7 +12,7 @@ from spiketune.report.palette import BLUE, GREY, ORANGE, PINK, RED, SKY
 from spiketune.report.plots.looks import escaped, note, styled
 from spiketune.report.summary import StudySummary
 from spiketune.report.wording import duration
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 _MANY = 150  # attempts whose white edges would cover the bars themselves
 _COLORS: Final[Mapping[str, str]] = {

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from scipy.special import stdtrit
 
-from spiketune.study.results import TrialRow, front, knee, ranked
+from spiketune.study.records.results import TrialRow, front, knee, ranked
 
 CONFIDENCE: Final = 0.95
 

@@ -9,10 +9,10 @@ from spiketune.api import Study
 from spiketune.config.loading import configure
 from spiketune.errors import ConfigError
 from spiketune.study.budget import n_counted, uptime_s
-from spiketune.study.folder import load
+from spiketune.study.records.folder import load
+from spiketune.study.records.storage import StudyStorage
 from spiketune.study.running import study_of
-from spiketune.study.storage import StudyStorage
-from spiketune.study.warm_start import known_trials, warm_start
+from spiketune.study.steering.warm_start import known_trials, warm_start
 from tests.study.support import TESTS, document, loop_of, make
 
 

@@ -9,9 +9,9 @@ from spiketune.clock import VirtualClock
 from spiketune.executors.local import LocalExecutor
 from spiketune.executors.simulated import SimulatedExecutor
 from spiketune.messages import Failure, Job, Result
-from spiketune.study.over_seeds import Candidate, train_over_seeds
-from spiketune.study.retraining import Plan, retrain
-from spiketune.study.seed_packs import ALONE, TOGETHER, packed
+from spiketune.study.over_seeds.packs import ALONE, TOGETHER, packed
+from spiketune.study.over_seeds.retraining import Plan, retrain
+from spiketune.study.over_seeds.trainings import Candidate, train_over_seeds
 from spiketune.training.saved import load_network
 from tests.study.support import TESTS
 

@@ -15,9 +15,9 @@ from spiketune.messages import Failure, Job, Message, Result
 from spiketune.seeding import child_seed
 from spiketune.space import Inequality
 from spiketune.study.bounds import bounded, or_failure
-from spiketune.study.confirmation import Confirmed
-from spiketune.study.over_seeds import Candidate, Listen, train_over_seeds, unheard
-from spiketune.study.results import TrialRow, front, knee, ranked
+from spiketune.study.over_seeds.confirmation import Confirmed
+from spiketune.study.over_seeds.trainings import Candidate, Listen, train_over_seeds, unheard
+from spiketune.study.records.results import TrialRow, front, knee, ranked
 
 
 def worth_confirming(

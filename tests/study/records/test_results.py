@@ -10,7 +10,7 @@ from optuna.trial import TrialState, create_trial
 
 from spiketune.space import Choice, Float, Space
 from spiketune.study.budget import n_counted, uptime_s
-from spiketune.study.results import (
+from spiketune.study.records.results import (
     TrialRow,
     frame,
     front,

@@ -8,16 +8,16 @@ from scipy import stats
 
 from spiketune.api import Study
 from spiketune.errors import InputError
-from spiketune.study import over_seeds
-from spiketune.study.confirmation import (
+from spiketune.study.over_seeds import trainings as over_seeds
+from spiketune.study.over_seeds.confirmation import (
     Confirmation,
     Confirmed,
     from_record,
     in_words,
     t_interval,
 )
-from spiketune.study.confirming import worth_confirming
-from spiketune.study.results import TrialRow, knee
+from spiketune.study.over_seeds.confirming import worth_confirming
+from spiketune.study.records.results import TrialRow, knee
 from tests.study.support import document, make
 
 ONE = {"loss": "minimize"}

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from spiketune.config.loading import Configuration
-from spiketune.study.folder import write_atomically
 from spiketune.study.progress import Progress
-from spiketune.study.results import TrialRow, row
-from spiketune.study.storage import StudyStorage
+from spiketune.study.records.folder import write_atomically
+from spiketune.study.records.results import TrialRow, row
+from spiketune.study.records.storage import StudyStorage
 
 _FIRST = ("number", "state")
 _LAST = ("cost_s", "failure", "output_dir", "command")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from spiketune.errors import ConfigError, SpiketuneError
 from spiketune.space import Choice, Float, Int, Parameter, Space
-from spiketune.study.results import OWN_COLUMNS, TrialRow
+from spiketune.study.records.results import OWN_COLUMNS, TrialRow
 
 _EXPORTED: Final = frozenset({"number", "state", "feasible"})  # the head of a table of ours
 _CONSTRAINT: Final = "constraint:"

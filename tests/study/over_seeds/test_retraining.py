@@ -5,8 +5,8 @@ from spiketune.executors.inline import InlineExecutor
 from spiketune.executors.local import LocalExecutor
 from spiketune.messages import Result
 from spiketune.objectives.execution import execute
-from spiketune.study.over_seeds import Candidate
-from spiketune.study.retraining import Plan, Retrained, retrain
+from spiketune.study.over_seeds.retraining import Plan, Retrained, retrain
+from spiketune.study.over_seeds.trainings import Candidate
 from tests.study.support import TESTS
 
 

@@ -5,8 +5,14 @@ import pytest
 from spiketune.errors import InputError, UnknownNameError
 from spiketune.samplers.combinations import listed
 from spiketune.space import Choice, Int, Space
-from spiketune.study.results import TrialRow
-from spiketune.study.sweeps import epoch_table, n_combinations, seed_parameter, swept, table
+from spiketune.study.over_seeds.sweeps import (
+    epoch_table,
+    n_combinations,
+    seed_parameter,
+    swept,
+    table,
+)
+from spiketune.study.records.results import TrialRow
 
 SPACE = Space({"seed": Choice([0, 1, 2, 3]), "size": Choice([10, 5])})
 

@@ -10,8 +10,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from spiketune.errors import InputError, SpiketuneError, StudyLockedError
-from spiketune.study import journal as journal_module
-from spiketune.study.journal import BatchedStorage, JournalFile, StudyLock
+from spiketune.study.records import journal as journal_module
+from spiketune.study.records.journal import BatchedStorage, JournalFile, StudyLock
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_a_second_asker_is_refused_and_told_who_holds_the_study(tmp_path):
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path):
     code = (
-        "import os, sys, pathlib; from spiketune.study.journal import StudyLock;"
+        "import os, sys, pathlib; from spiketune.study.records.journal import StudyLock;"
         "lock = StudyLock(pathlib.Path(sys.argv[1])); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "study.lock")], check=False)

@@ -4,8 +4,8 @@ import pytest
 
 from spiketune.config.loading import configure
 from spiketune.errors import InputError
-from spiketune.study.narrowing import best_of, narrowed
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
+from spiketune.study.steering.narrowing import best_of, narrowed
 from tests.study.support import TESTS, document
 
 PARAMS = {

@@ -16,9 +16,9 @@ from spiketune.errors import InputError
 from spiketune.logs import quiet_optuna
 from spiketune.samplers.asker import Proposal
 from spiketune.samplers.paused import RUNG, rung_of
-from spiketune.study.folder import StudyFolder
-from spiketune.study.journal import BatchedStorage, JournalFile
-from spiketune.study.sameness import check_same, marks_of
+from spiketune.study.records.folder import StudyFolder
+from spiketune.study.records.journal import BatchedStorage, JournalFile
+from spiketune.study.records.sameness import check_same, marks_of
 
 CONSTRAINT_PREFIX: Final = "constraints:"  # Optuna's name for a constraint value of a trial
 _METRIC_NAMES_KEY: Final = "study:metric_names"  # Optuna's name for the objectives' names

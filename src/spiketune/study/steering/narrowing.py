@@ -11,7 +11,7 @@ from spiketune.config.inline import parameter_name, parts_of, range_kind
 from spiketune.config.loading import Configuration, configure
 from spiketune.errors import ConfigError, InputError
 from spiketune.space import Choice, Float, Int, Parameter
-from spiketune.study.results import TrialRow, eligible, front
+from spiketune.study.records.results import TrialRow, eligible, front
 
 _MARGIN: Final = 0.05  # of the old range, on its scale, beyond the outermost of the best
 _DIGITS: Final = 4

@@ -14,7 +14,7 @@ import numpy as np
 from spiketune.errors import InputError, UnknownNameError
 from spiketune.samplers.combinations import Combinations, listed
 from spiketune.space import Space
-from spiketune.study.results import TrialRow
+from spiketune.study.records.results import TrialRow
 
 STATISTICS: Final[Mapping[str, Callable[[Sequence[float]], float]]] = {
     "mean": lambda values: statistics.fmean(values),

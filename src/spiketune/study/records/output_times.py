@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from spiketune.config.loading import Configuration
 from spiketune.errors import InputError
-from spiketune.study.folder import StudyFolder
 from spiketune.study.jobs import JobMaker
-from spiketune.study.results import TrialRow
+from spiketune.study.records.folder import StudyFolder
+from spiketune.study.records.results import TrialRow
 from spiketune.study.running import study_of
 
 

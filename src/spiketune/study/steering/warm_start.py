@@ -15,12 +15,12 @@ from spiketune.config.study import Study
 from spiketune.errors import ConfigError, ExpressionError, InputError, SpiketuneError
 from spiketune.space import Space, parse_inequality
 from spiketune.space.distributions import stored_distribution, to_stored
-from spiketune.study import folder as folders
 from spiketune.study.bounds import bounded
 from spiketune.study.budget import IMPORTED
-from spiketune.study.reading_tables import rows_of_table
-from spiketune.study.results import TrialRow, row
-from spiketune.study.storage import CONSTRAINT_PREFIX, StudyStorage
+from spiketune.study.records import folder as folders
+from spiketune.study.records.results import TrialRow, row
+from spiketune.study.records.storage import CONSTRAINT_PREFIX, StudyStorage
+from spiketune.study.steering.reading_tables import rows_of_table
 
 PATH: Final = "study.warm_start"
 _MARK: Final = "spiketune:warm-start"  # study attribute: how many came from where

@@ -12,11 +12,11 @@ from spiketune.config.loading import Configuration
 from spiketune.config.study import Executor
 from spiketune.executors.registry import make_executor, n_threads
 from spiketune.space import parse_inequality
-from spiketune.study.confirmation import Confirmation
-from spiketune.study.confirming import ConfirmationPlan, confirm
-from spiketune.study.folder import StudyFolder, now_text
-from spiketune.study.over_seeds import Candidate, Listen, unheard
-from spiketune.study.retraining import Plan, Retrained, retrain
+from spiketune.study.over_seeds.confirmation import Confirmation
+from spiketune.study.over_seeds.confirming import ConfirmationPlan, confirm
+from spiketune.study.over_seeds.retraining import Plan, Retrained, retrain
+from spiketune.study.over_seeds.trainings import Candidate, Listen, unheard
+from spiketune.study.records.folder import StudyFolder, now_text
 from spiketune.study.running import storage_of, study_of
 
 

@@ -10,7 +10,7 @@ from optuna.trial import TrialState, create_trial
 from spiketune.errors import ConfigError, UnknownNameError
 from spiketune.space import Choice, Float, Space
 from spiketune.space.distributions import to_stored
-from spiketune.study.storage import StudyStorage
+from spiketune.study.records.storage import StudyStorage
 
 
 def checked(values: Mapping[str, Any], space: Space) -> dict[str, Any]:

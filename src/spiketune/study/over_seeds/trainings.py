@@ -10,7 +10,7 @@ from typing import Any, Final
 from spiketune.executors.base import Executor
 from spiketune.messages import Failure, Job, Message, Report, Result, from_json, to_json
 from spiketune.study.attempts import read_end
-from spiketune.study.seed_packs import Pack, packed
+from spiketune.study.over_seeds.packs import Pack, packed
 
 _POLL_S: Final = 0.5
 

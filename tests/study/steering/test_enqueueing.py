@@ -5,7 +5,7 @@ from optuna.trial import TrialState
 
 from spiketune.errors import ConfigError
 from spiketune.space import Choice, Float, Int, Space
-from spiketune.study.enqueueing import checked, enqueue
+from spiketune.study.steering.enqueueing import checked, enqueue
 from tests.study.support import document, loop_of, make
 
 SPACE = Space(

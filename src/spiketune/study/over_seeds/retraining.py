@@ -14,8 +14,8 @@ from spiketune.errors import SpiketuneError
 from spiketune.executors.base import Executor
 from spiketune.messages import Failure, Job, Result
 from spiketune.seeding import child_seed
-from spiketune.study.over_seeds import Candidate, Listen, train_over_seeds, unheard
-from spiketune.study.seed_packs import ALONE
+from spiketune.study.over_seeds.packs import ALONE
+from spiketune.study.over_seeds.trainings import Candidate, Listen, train_over_seeds, unheard
 
 
 @dataclass(frozen=True, slots=True)

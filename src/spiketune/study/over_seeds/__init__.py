@@ -1,0 +1,1 @@
+"""Configurations trained again over seeds: confirmed, retrained, swept."""

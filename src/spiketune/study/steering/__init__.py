@@ -1,0 +1,1 @@
+"""What a person adds to a search: earlier results, configurations, narrower ranges."""
