@@ -9,7 +9,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help install install-dev quickstart test lint types imports pytest coverage test-slow benchmark chaos cluster-up cluster-down clean
+.PHONY: help install install-dev quickstart test lint types imports pytest test-places test-others coverage test-slow benchmark chaos cluster-up cluster-down clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -43,10 +43,16 @@ imports: install-dev
 	$(BIN)/lint-imports
 
 pytest: install-dev
-	$(BIN)/pytest -m 'not slow' --numprocesses 3 --dist loadgroup --durations=10
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-places test-others
+
+test-places: install-dev
+	$(BIN)/pytest -m 'not slow and places' --durations=10
+
+test-others: install-dev
+	$(BIN)/pytest -m 'not slow and not places' --numprocesses auto --maxprocesses 4 --durations=10
 
 coverage: install-dev
-	$(BIN)/pytest -m 'not slow' --numprocesses 3 --dist loadgroup --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -m 'not slow' --cov --cov-report=term:skip-covered
 
 test-slow: install-dev
 	$(BIN)/pytest -m slow

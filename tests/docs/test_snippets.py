@@ -41,8 +41,8 @@ MPIRUN = {  # so that Open MPI starts three ranks on two cores, and in a contain
 
 
 def param(page):
-    """A page as a parameter; one on a place runs beside no test of places."""
-    marks = [pytest.mark.xdist_group("places")] if page.parent.name == "places" else []
+    """A page as a parameter, marked if it is on a place."""
+    marks = [pytest.mark.places] if page.parent.name == "places" else []
     return pytest.param(page, id=page.name, marks=marks)
 
 

@@ -1,4 +1,4 @@
-"""Tests of places share the machine's cluster and its cores, so they run one after the other."""
+"""Tests of places share the machine's cluster, so they run one after the other."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import pytest
 HERE = Path(__file__).parent
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
+@pytest.hookimpl(tryfirst=True)  # before the markers are chosen by
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.xdist_group("places"))
+            item.add_marker(pytest.mark.places)
