@@ -43,7 +43,7 @@ imports: install-dev
 	$(BIN)/lint-imports
 
 pytest: install-dev
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-places test-others
+	$(MAKE) --no-print-directory --jobs=2 test-places test-others
 
 test-places: install-dev
 	$(BIN)/pytest -m 'not slow and places' --durations=10
