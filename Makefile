@@ -42,8 +42,7 @@ types: install-dev
 imports: install-dev
 	$(BIN)/lint-imports
 
-pytest: install-dev
-	$(MAKE) --no-print-directory --jobs=2 test-places test-others
+pytest: test-others test-places
 
 test-places: install-dev
 	$(BIN)/pytest -m 'not slow and places' --durations=10
