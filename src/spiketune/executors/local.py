@@ -92,6 +92,7 @@ class LocalExecutor(Executor):
         self._preload = tuple(preload)
         self._base_folder = base_folder
         self._attempts: dict[int, _Attempt] = {}
+        self._last_reports: list[Message] = []  # of attempts whose end was heard of first
         self._oom_kills = oom_kills()
         self._closed = False
         self._start_server()
@@ -247,7 +248,7 @@ class LocalExecutor(Executor):
         for attempt in self._attempts.values():
             if attempt.pid == answer["exited"]:
                 while attempt.link.fileno() >= 0:  # what it still said before it exited
-                    self._read_child(attempt)
+                    self._last_reports += self._read_child(attempt)
                 if attempt.end is None:
                     attempt.end = self._post_mortem(attempt, answer["status"])
 
@@ -261,7 +262,8 @@ class LocalExecutor(Executor):
             attempt = self._attempts.pop(number)
             if self._gpus is not None and attempt.gpu is not None:
                 self._gpus.give_back(attempt.gpu)
-        return list(ended.values())
+        reports, self._last_reports = self._last_reports, []
+        return [*reports, *ended.values()]
 
     def _lose_all(self) -> None:
         """The fork server was killed, and its children with it: start another.
@@ -273,7 +275,7 @@ class LocalExecutor(Executor):
             raise RuntimeError("the executor was closed")
         for attempt in self._attempts.values():
             while attempt.link.fileno() >= 0:
-                self._read_child(attempt)
+                self._last_reports += self._read_child(attempt)
             lost = self._failure(attempt, "worker_lost", "the fork server was killed")
             attempt.end = attempt.end or lost
         self._control.close()

@@ -84,7 +84,10 @@ class Recovery:
             if self._adopt(running):
                 yield Found(running, adopted=True)
                 continue
-            self._wait_for_worker(folder.attempt(trial.number, running.attempt))
+            place = folder.attempt(trial.number, running.attempt)
+            self._wait_for_worker(place)
+            running.reports |= {report.fidelity: report for report in read_reports(place)}
+            self._judge_again(running)  # by what it reported meanwhile
             end = what_became_of(running, folder)
             if end is None:
                 running.stopped = None  # it was let go on when it reported
