@@ -93,7 +93,7 @@ def test_a_sweep_is_run_to_its_end_summed_up_and_drawn(cli):
 
 
 def test_a_killed_sweep_resumed_finishes_without_repeating_a_finished_run(cli):
-    file = write(epochs=40, sizes=(2,), keep={"logs": "all"})
+    file = write(epochs=200, sizes=(2,), keep={"logs": "all"})
     command = [sys.executable, "-m", "spiketune.cli.main", "run", file]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as child:
         deadline_s = time.monotonic() + 100
@@ -120,7 +120,7 @@ def test_a_killed_sweep_resumed_finishes_without_repeating_a_finished_run(cli):
     points = {(row.params["seed"], row.params["delay"]) for row in rows.values()}
     assert points == {(0, "none"), (0, "axonal"), (1, "none"), (1, "axonal")}
     for row in rows.values():  # every epoch is there once, whoever trained it
-        assert list(row.reports["fidelity"]) == list(range(1, 41))
+        assert list(row.reports["fidelity"]) == list(range(1, 201))
 
 
 def test_a_seed_in_the_grid_is_that_of_a_training_alone(cli):
