@@ -272,4 +272,7 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     state = Path(f"/proc/{pid}/stat")
-    return not state.exists() or state.read_text().split()[2] != "Z"
+    try:
+        return not state.exists() or state.read_text().split()[2] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False  # it ended between the two looks
