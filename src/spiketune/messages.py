@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 FailureKind: TypeAlias = Literal[
     "worker_lost",
@@ -18,17 +18,7 @@ FailureKind: TypeAlias = Literal[
     "missing",
     "interrupted",
 ]
-FAILURE_KINDS: Final[tuple[FailureKind, ...]] = (
-    "worker_lost",
-    "preempted",
-    "walltime",
-    "oom",
-    "crash",
-    "timeout",
-    "nan",
-    "missing",
-    "interrupted",
-)
+FAILURE_KINDS: Final[tuple[FailureKind, ...]] = get_args(FailureKind)
 OUTPUT: Final = "output"  # in a trial's folder: what its attempts leave behind for good
 AUDITED: Final = "probe_audited"  # a metric of reports: trained though the probe rejected it
 Ended: TypeAlias = Literal["finished", "stopped", "silent"]
