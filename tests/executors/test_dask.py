@@ -21,9 +21,9 @@ from tests.study.support import document, loop_of, make
 
 pytest.importorskip("distributed")
 
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
-from spiketune.executors import dask_attempt, dask_workers
+from spiketune.executors import dask, dask_attempt, dask_workers
 from spiketune.executors.dask import DaskExecutor
 from spiketune.executors.dask_workers import ExistingWorkers, LocalWorkers
 
@@ -132,6 +132,15 @@ def test_what_became_of_a_killed_child_is_in_its_folder_should_dask_lose_it(tmp_
     executor.close()
     assert end.kind == "worker_lost"
     assert read_end(tmp_path / "00000/attempt-1") == end
+
+
+def test_a_client_that_closed_is_not_asked_for_an_end(tmp_path):
+    with (
+        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster.scheduler_address, set_as_default=False) as client,
+    ):
+        future = client.submit(dask_attempt.run, "", "", 1.0)
+    assert dask._end(job(tmp_path), future) is None
 
 
 def test_an_attempt_that_its_asker_took_back_keeps_no_worker_waiting(tmp_path):

@@ -253,6 +253,8 @@ class DaskExecutor(Executor):
 
 def _end(job: Job, future: Future) -> Message | None:
     """How a task ended, in a thread of the client; None if the cluster cannot tell any more."""
+    if future.cancelled():
+        return None  # by a client that closes, whose loop may not answer any more
     try:
         if future.status == "finished" and (end := read_end(Path(job.folder))) is not None:
             return end  # a look into the folder is quicker than a way through the cluster
