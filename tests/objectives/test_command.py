@@ -159,6 +159,7 @@ def test_an_output_folder_that_cannot_be_made_is_named(tmp_path):
 
 def test_a_metric_that_standard_output_lacks_is_named_with_its_pattern(tmp_path):
     end, _ = run(tmp_path, "pass", result={"stdout": {"acc": "acc (.*)"}})
+    assert end.kind == "missing"
     assert "nothing matches 'acc (.*)' for 'acc'" in end.message
 
 

@@ -269,7 +269,7 @@ def _measured(
             raise TrialError("crash", f"'{name}' is no number: {others[name]!r}")
         if name in result.stdout and name not in metrics:
             raise TrialError(
-                "crash", f"stdout: nothing matches '{result.stdout[name]}' for '{name}'"
+                "missing", f"stdout: nothing matches '{result.stdout[name]}' for '{name}'"
             )
     if others:
         trial.note(**others)

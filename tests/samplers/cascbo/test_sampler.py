@@ -318,6 +318,12 @@ def test_it_serves_a_plain_optuna_study_with_conditions_and_pruning():
     assert any(o.fidelity < 1.0 for o in sampler._history.observations)
 
 
+def test_what_grows_must_be_a_parameter_of_a_plain_study_too():
+    study = optuna.create_study(sampler=CascboSampler(seed=0, grow="epoch"))
+    with pytest.raises(ConfigError, match=r"grow: No parameter named 'epoch'.*'epochs'"):
+        study.optimize(lambda trial: trial.suggest_int("epochs", 1, 9), n_trials=3)
+
+
 # Bad input.
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, final
 
 import numpy as np
@@ -120,6 +120,8 @@ class CascboSampler(JointSampler):
     ) -> tuple[History, Models]:
         if self._history is None or self._models is None:
             options = self._options
+            if self._space is None:  # a plain Optuna study, whose space is known from here on
+                _check_name("grow", options.grow, search_space)
             self._history = History(
                 Domain(search_space, self._space),
                 study.directions,
@@ -205,17 +207,20 @@ class CascboSampler(JointSampler):
 
 
 def _check_names(options: Options, space: Space) -> None:
-    for option in ("resource", "grow"):
-        name = getattr(options, option)
-        if name is not None and name not in space:
-            problem = str(UnknownNameError("parameter", name, space))
-            raise ConfigError(f"study.sampler.{option}", problem)
+    _check_name("resource", options.resource, space)
+    _check_name("grow", options.grow, space)
     grows = space[options.grow] if options.grow is not None else None
     if grows is not None and (isinstance(grows, Choice) or grows.scale == "reverse-log"):
         raise ConfigError(
             "study.sampler.grow",
             f"'{options.grow}' must be a number on a linear or log scale, got {grows}",
         )
+
+
+def _check_name(option: str, name: str | None, known: Collection[str]) -> None:
+    if name is not None and name not in known:
+        problem = str(UnknownNameError("parameter", name, known))
+        raise ConfigError(f"study.sampler.{option}", problem)
 
 
 def _unlike(domain: Domain, points: Array, known: Array) -> Array:
