@@ -207,6 +207,10 @@ class Asker:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             sampler.before_trial(study, draft)
             searched = sampler.infer_relative_search_space(study, draft)
+            if self._stock.needed is not None:
+                known = study._get_trials(deepcopy=False, use_cache=True)
+                needed = self._stock.needed(known, self._options)
+                study._thread_local.cached_all_trials = list(needed)
             together = sampler.sample_relative(study, draft, searched)
             values: dict[str, Any] = {}
             for name in self._space.order:

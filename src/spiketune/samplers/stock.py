@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import optuna
 from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
 
 from spiketune.errors import ConfigError, UnknownNameError
 from spiketune.samplers.cascbo.sampler import CascboSampler
+from spiketune.samplers.cmaes import needed_trials
 from spiketune.samplers.grid import GridSampler
 from spiketune.samplers.islands.sampler import IslandsSampler
 from spiketune.space import Choice, Space
@@ -35,6 +37,7 @@ class Stock:
         finite: Whether it goes through a list, from which trials enqueued by hand take nothing.
         kept: Whether one sampler serves all asks (see `asker.Prepared`): it caches what it could
             compute again from the trials, and sees failures as they are.
+        needed: Which trials it looks at, given all and its options, if that is not all.
         defaults: Options that differ from Optuna's defaults.
     """
 
@@ -45,6 +48,9 @@ class Stock:
     one_seed: bool = False
     finite: bool = False
     kept: bool = False
+    needed: Callable[[Sequence[FrozenTrial], Mapping[str, Any]], Sequence[FrozenTrial]] | None = (
+        None
+    )
     defaults: Mapping[str, Any] | None = None
 
 
@@ -58,6 +64,7 @@ SAMPLERS: Final[Mapping[str, Stock]] = {
         optuna.samplers.CmaEsSampler,
         blind=True,
         several=False,
+        needed=needed_trials,
         defaults={"warn_independent_sampling": False},
     ),
     "qmc": Stock(

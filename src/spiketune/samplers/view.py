@@ -14,6 +14,7 @@ in a draft until the trial is written down.
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, final
@@ -74,6 +75,7 @@ class SamplerView(BaseStorage):
         self._unusable: set[int] = set()
         self._infeasible: set[int] = set()
         self._told: list[list[float]] = []
+        self._worst: list[float] | None = None  # of what was told
         self._constraints: tuple[str, ...] = ()
         self._stale = False
         self._filler: list[float] | None = None  # what unusable trials show as values
@@ -144,13 +146,23 @@ class SamplerView(BaseStorage):
             self._unusable.add(i)
             names = {_RAN}
         elif trial.state == TrialState.COMPLETE:
-            self._told.append(trial.values)
+            self._tell(trial.values)
             self._infeasible.discard(i)  # what waits at a rung may meet constraints later
             if any(value > 0 for value in constraints.values()):
                 self._infeasible.add(i)
         if not names <= set(self._constraints):
             self._constraints = tuple(sorted({*self._constraints, *names}))
             self._stale = True  # all trials must carry the same constraints
+
+    def _tell(self, values: list[float]) -> None:
+        if not self._blind:
+            self._told.append(values)
+            return
+        directions = self._storage.get_study_directions(self._study_id)
+        self._worst = [
+            (min if direction == StudyDirection.MAXIMIZE else max)(pair)
+            for direction, *pair in zip(directions, values, self._worst or values, strict=True)
+        ]
 
     def _is_unusable(self, trial: FrozenTrial) -> bool:
         return trial.state in _UNUSABLE and bool(trial.params) and not self._plain
@@ -188,18 +200,16 @@ class SamplerView(BaseStorage):
         A sampler that is blind to constraints gets the worst value instead, for infeasible
         trials too.
         """
-        directions = self._storage.get_study_directions(self._study_id)
-        if not self._told:
-            filler = [0.0] * len(directions)
-        elif self._blind:
-            signs = np.array([-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions])
-            filler = [float(v) for v in signs * np.max(signs * np.array(self._told), axis=0)]
-        else:
+        if self._worst is not None:
+            filler = self._worst
+        elif self._told:
             filler = [float(v) for v in np.median(np.array(self._told), axis=0)]
-        without = self._unusable | (self._infeasible if self._blind else set())
-        if filler == self._filler:  # those taken in earlier show it already
-            without &= set(changed)
-        for i in without:
+        else:
+            filler = [0.0] * len(self._storage.get_study_directions(self._study_id))
+        kinds = (self._unusable, self._infeasible) if self._blind else (self._unusable,)
+        # Those taken in earlier show the same filler already.
+        old = [] if filler == self._filler else itertools.chain(*kinds)
+        for i in (*old, *(i for i in changed if any(i in kind for kind in kinds))):
             self._seen[i].values = filler
         self._filler = filler
 
@@ -212,7 +222,7 @@ class SamplerView(BaseStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """The trials as the sampler may know them; the draft is not among them."""
-        trials = [t for t in self._seen if states is None or t.state in states]
+        trials = self._seen[:] if states is None else [t for t in self._seen if t.state in states]
         return copy.deepcopy(trials) if deepcopy else trials
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
