@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, cast, final
 
+from spiketune.executors.attempt_folder import STOP_FILE
 from spiketune.executors.base import Executor
 from spiketune.executors.child import limit_threads
 from spiketune.executors.lease import claim, write_result
 from spiketune.executors.reports import ReportReader
-from spiketune.executors.supervision import STOP_FILE
 from spiketune.messages import Failure, Job, Message, Report, Result, from_json, to_json
 from spiketune.objectives.execution import execute
 

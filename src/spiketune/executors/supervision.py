@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from spiketune.executors.attempt_folder import KILL_FILE, STOP_FILE
 from spiketune.executors.lease import write_result
 from spiketune.executors.local import LocalExecutor
 from spiketune.messages import Failure, FailureKind, Job, Result
 
-STOP_FILE: Final = "stop"  # in the attempt's folder: the asker wants it to leave
-KILL_FILE: Final = "kill"
 POLL_S: Final = 0.05
 
 Leave = Callable[[], tuple[FailureKind, str] | None]
