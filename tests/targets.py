@@ -52,6 +52,14 @@ def raises_above_half(trial):
     return trial.params["x"]
 
 
+def raises_above_half_when_let(trial):
+    """Two objectives that no value is best in; fails above a half once the file `let` is there."""
+    x = trial.params["x"]
+    if x > 0.5 and Path(trial.params["let"]).exists():
+        raise ValueError("too large")
+    return {"loss": x, "size": -x}
+
+
 def costs(trial):
     return {"loss": trial.params["x"], "cost_s": 1e6}
 
