@@ -60,6 +60,24 @@ def raises_above_half_when_let(trial):
     return {"loss": x, "size": -x}
 
 
+def speaks_numpy(trial):
+    """Every number that it gives is one of NumPy's."""
+    import numpy as np
+
+    for epoch in np.arange(1, 4):
+        trial.report(epoch, loss=np.float32(0.5))
+    trial.report(np.float32(3.5), loss=0.5)
+    trial.set_constraint("small", np.float32(-1.0))
+    counts = {np.int64(3): [np.float32(0.5), np.bool_(True)]}
+    trial.note(rate=np.float32(0.25), rates=np.array([[0.5, 1.0]]), counts=counts)
+    return np.float32(0.5)
+
+
+def notes_an_object(trial):
+    trial.note(fine=1, model=object())
+    return 0.0
+
+
 def costs(trial):
     return {"loss": trial.params["x"], "cost_s": 1e6}
 
