@@ -18,6 +18,17 @@ _OF_ONE_ATTEMPT: Final = (
 )
 
 
+def asked(folder: Path, name: str) -> bool:
+    """Whether a file of that name is there; a file server that does not answer says no.
+
+    Whoever asks does so again and again, and must not end because of one answer.
+    """
+    try:
+        return (folder / name).exists()
+    except OSError:  # such as a stale handle, which `exists` does not take for a no
+        return False
+
+
 def make_free(folder: Path) -> None:
     """Let another attempt be made in the folder of one that is over; its checkpoints stay."""
     for name in _OF_ONE_ATTEMPT:
