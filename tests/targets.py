@@ -146,6 +146,10 @@ def segfaults(trial):
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
+def dies_of_a_nameless_signal(trial):
+    os.kill(os.getpid(), 40)
+
+
 def hangs(trial):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(600)
