@@ -180,6 +180,18 @@ def obeys_then_finishes(trial):
     return waits_for_stop(trial)
 
 
+def interrupted(trial):
+    """During the first attempt at trial 1, Ctrl-C is pressed `times` times."""
+    if (trial.number, trial.attempt) == (1, 1):
+        for _ in range(trial.params["times"]):
+            signal.raise_signal(signal.SIGINT)
+        while not trial.should_stop():
+            time.sleep(0.01)
+        (trial.checkpoint_dir / "left").touch()
+        raise spiketune.Preempted
+    return trial.params["x"]
+
+
 def leaves_a_grandchild(trial):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     Path(trial.params["log"]).write_text(str(process.pid))

@@ -213,6 +213,20 @@ def test_an_inline_trial_that_waits_leaves_when_it_is_cancelled(tmp_path):
     assert (end.kind, executor.free_slots) == ("preempted", 1)
 
 
+def test_an_inline_trial_hears_of_a_second_signal_once_its_report_is_written(tmp_path):
+    executor, written = InlineExecutor(execute), []
+
+    def hear(report):
+        executor.interrupt()
+        executor.interrupt()
+        written.append(report)
+
+    executor.listen(hear)
+    executor.submit(job(tmp_path, 0, "quick"))
+    (end,) = executor.events(0.0)
+    assert (end.message, len(written)) == ("ended by a second signal", 1)
+
+
 def test_cancelling_a_trial_that_does_not_run_is_passed_over(executor):
     executor.cancel(99)
     executor.cancel(99, kill=True)
