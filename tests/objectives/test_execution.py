@@ -81,7 +81,7 @@ def test_tensors_are_noted_as_numbers_and_lists(tmp_path):
         "weights": [1.0, 1.0],
         "nothing": None,
         "text": "a",
-        "pair": [1, 2.5],
+        "pair": (1, 2.5),
     }
 
 

@@ -35,6 +35,8 @@ def _plain(value: Any) -> Any:
         value = value.tolist()
     if isinstance(value, Mapping):
         return {_plain(key): _plain(child) for key, child in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return [_plain(child) for child in value]
+    if isinstance(value, tuple):
+        return tuple(_plain(child) for child in value)
     return value
