@@ -19,6 +19,8 @@ NEAR_ONE = 1e-3
 # Keys of `training:` that have a meaning for this kind; its losses are its own.
 TRAINING_KEYS = frozenset({"epochs", "snapshots", "batch_size", "optimizer", "scheduler"})
 
+NEEDS_VALUES = "`kind: first_spike` turns values into spike times; take a data set of values"
+
 
 class InputTimes(Section):
     """When an input spikes: at `early` for the value 0 and at `late` for 1, or the other way

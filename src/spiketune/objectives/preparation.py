@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from spiketune.config.first_spike import NEEDS_VALUES, FirstSpike
 from spiketune.config.loading import check_resolved, kind_of
 from spiketune.config.stdp import NEEDS_SPIKES, Stdp
 from spiketune.config.training import Dataset, Device, TrainingTrial
@@ -41,7 +42,7 @@ def prepare(sections: Iterable[Mapping[str, Any]], base_folder: str) -> None:
             source = model.dataset.model_copy(update={"steps": 1})
             datasets[json.dumps(source.model_dump(), sort_keys=True)] = source
             devices.add(model.device)
-            _check_spikes(model)
+            _check_input(model)
     for function in sorted(functions):
         _check_function(function, base_folder)
     for device in devices - {"auto", "cpu"}:
@@ -60,13 +61,19 @@ def sample_shape(dataset: Dataset) -> tuple[int, ...]:
     return load(dataset).train.input_shape
 
 
-def _check_spikes(config: TrainingTrial) -> None:
-    """Refuse currents as input of a network that learns by spikes; recordings are spikes."""
-    if not isinstance(config.network, Stdp) or config.dataset.encoding != "constant":
+def _check_input(config: TrainingTrial) -> None:
+    """Refuse currents where a network learns by spikes, and recordings where it times values."""
+    if not isinstance(config.network, Stdp | FirstSpike):
         return
     from spiketune.data import registry
 
-    if not registry.get_dataset(config.dataset.name).has_events:
+    has_events = registry.get_dataset(config.dataset.name).has_events
+    if isinstance(config.network, FirstSpike):
+        if has_events:
+            raise ConfigError(
+                "trial.dataset.name", f"'{config.dataset.name}' consists of events; {NEEDS_VALUES}"
+            )
+    elif config.dataset.encoding == "constant" and not has_events:
         raise ConfigError("trial.dataset.encoding", NEEDS_SPIKES)
 
 
