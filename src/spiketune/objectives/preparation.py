@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from spiketune.config.stdp import NEEDS_SPIKES, Stdp
 from spiketune.config.training import Dataset, Device, TrainingTrial
 from spiketune.errors import ConfigError, DeviceError, InputError
 from spiketune.objectives.command import check_command
+from spiketune.objectives.data_fit import DataFacts, check_fit
 from spiketune.objectives.function import PICKLED, load_function
 
 
@@ -27,7 +27,7 @@ def prepare(sections: Iterable[Mapping[str, Any]], base_folder: str) -> None:
     Raises:
         InputError: If something is missing; names the place and the remedy.
     """
-    datasets: dict[str, Dataset] = {}
+    trainings: dict[str, list[TrainingTrial]] = {}
     devices: set[Device] = set()
     functions: set[str] = set()
     for section in sections:
@@ -40,18 +40,17 @@ def prepare(sections: Iterable[Mapping[str, Any]], base_folder: str) -> None:
         model = check_resolved(section)
         if isinstance(model, TrainingTrial):
             source = model.dataset.model_copy(update={"steps": 1})
-            datasets[json.dumps(source.model_dump(), sort_keys=True)] = source
+            trainings.setdefault(source.model_dump_json(), []).append(model)
             devices.add(model.device)
             _check_input(model)
     for function in sorted(functions):
         _check_function(function, base_folder)
     for device in devices - {"auto", "cpu"}:
         _check_device(device)
-    if datasets:
-        from spiketune.data import registry
-
-        for dataset in datasets.values():
-            registry.prepare(dataset)
+    for alike in trainings.values():
+        facts = _prepared(alike[0].dataset)
+        for model in alike:
+            check_fit(model, facts)
 
 
 def sample_shape(dataset: Dataset) -> tuple[int, ...]:
@@ -59,6 +58,15 @@ def sample_shape(dataset: Dataset) -> tuple[int, ...]:
     from spiketune.data.registry import load
 
     return load(dataset).train.input_shape
+
+
+def _prepared(dataset: Dataset) -> DataFacts:
+    """Make a data set ready, and tell of it what networks depend on."""
+    from spiketune.data import registry
+
+    splits = registry.prepare(dataset)
+    has_events = registry.get_dataset(dataset.name).has_events
+    return DataFacts(splits.train.input_shape, splits.n_classes, has_events)
 
 
 def _check_input(config: TrainingTrial) -> None:

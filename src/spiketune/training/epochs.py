@@ -114,7 +114,7 @@ class EpochTraining(ABC):
     ) -> None:
         self._config, self._seed, self._study_seed = config, seed, study_seed
         self._path, self._on_epoch, self._should_stop = checkpoint, on_epoch, should_stop
-        self.min_spikes = 1 if config.silence is None else config.silence.min_spikes
+        self.min_spikes = config.min_spikes
         self._progress = Progress()
         self._written_s = 0.0
         self._kept: Checkpoint | None = None
