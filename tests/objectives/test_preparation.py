@@ -41,3 +41,37 @@ def test_silence_that_asks_for_more_spikes_than_there_can_be_is_refused(
     prepare([section(dataset, network, silence={"min_spikes": most}, **rest)], "")
     with pytest.raises(ConfigError, match=rf"min_spikes: {most + 1} .* than the {most} "):
         prepare([section(dataset, network, silence={"min_spikes": most + 1}, **rest)], "")
+
+
+def test_the_only_network_there_is_must_fit_its_input() -> None:
+    def pooled(kernel: int) -> dict[str, Any]:
+        pool = {"name": "p", "pool": "sum", "kernel": kernel, "padding": 2}
+        return section({"name": "digits", "steps": 2}, {"layers": [pool, {"dense": "classes"}]})
+
+    prepare([pooled(4)], "")
+    prepare([pooled(3), pooled(4)], "")  # those that fit are searched for
+    with pytest.raises(ConfigError, match=r"layers\.p\.padding: 2 x 2 is more than half"):
+        prepare([pooled(3)], "")
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        (
+            [{"neurons": 8, "delay": {"kind": "axonal", "share_inputs": 3}}],
+            r"layers\.0\.delay\.share_inputs: 3 does not divide 4 inputs",
+        ),
+        (
+            [{"name": "h", "neurons": 8, "multiplex": 2, "biases": [0.1]}],
+            r"layers\.out\.delay\.share_neurons: 2 does not divide 3 neurons",
+        ),
+    ],
+)
+def test_delays_that_the_data_cannot_share_are_refused(
+    layers: list[dict[str, Any]], words: str
+) -> None:
+    shared = {"kind": "dendritic", "share_neurons": 2 if "name" in layers[0] else 3}
+    output = {"name": "out", "neurons": "classes", "delay": shared}
+    network = {"kind": "first_spike", "layers": [*layers, output]}
+    with pytest.raises(ConfigError, match=words):
+        prepare([section({"name": "yin-yang"}, network)], "")

@@ -260,7 +260,7 @@ LAST = {"neurons": "classes"}
 
 def test_shared_delays_that_do_not_divide_the_inputs_are_refused() -> None:
     layers = [{**LAST, "delay": {"kind": "axonal", "share_inputs": 3}}]
-    with pytest.raises(ConfigError, match="3 does not divide the 4 inputs"):
+    with pytest.raises(ConfigError, match=r"0\.delay\.share_inputs: 3 does not divide 4 in"):
         FirstSpikeTrainer(trial(layers=layers), splits(), seed=1, study_seed=0)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spiketune.config.architecture import Shape, plan_layers
-from spiketune.config.first_spike import FirstSpike
+from spiketune.config.first_spike import FirstSpike, check_shared_delays
 from spiketune.config.network import Network
 from spiketune.config.training import TrainingTrial
 from spiketune.errors import ConfigError
@@ -27,12 +28,30 @@ class DataFacts:
     has_events: bool
 
 
-def check_fit(config: TrainingTrial, facts: DataFacts) -> None:
-    """Refuse a section that no training on these data can follow.
+def check_fit(configs: Sequence[TrainingTrial], facts: DataFacts) -> None:
+    """Refuse sections that no training on these data can follow.
+
+    A network whose kernels do not fit is refused where it is the only one; of several, those
+    that fit are searched for (`study.fitting`).
+
+    Args:
+        configs: What trials on these data can be like.
+        facts: Of the data.
 
     Raises:
-        ConfigError: If the rule `silence` asks for more spikes than a sample can have.
+        ConfigError: If kernels do not fit, delays cannot be shared as they are to be, or the
+            rule `silence` asks for more spikes than a sample can have.
     """
+    first = configs[0].network
+    if isinstance(first, Network) and all(config.network == first for config in configs):
+        plan_layers(first, facts.input_shape, facts.n_classes)
+    for config in configs:
+        if isinstance(config.network, FirstSpike):
+            check_shared_delays(config.network, math.prod(facts.input_shape), facts.n_classes)
+        _check_silence(config, facts)
+
+
+def _check_silence(config: TrainingTrial, facts: DataFacts) -> None:
     most = _most_spikes(config, facts)
     if config.silence is not None and most is not None and config.min_spikes > most:
         raise ConfigError(

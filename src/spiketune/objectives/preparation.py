@@ -48,9 +48,7 @@ def prepare(sections: Iterable[Mapping[str, Any]], base_folder: str) -> None:
     for device in devices - {"auto", "cpu"}:
         _check_device(device)
     for alike in trainings.values():
-        facts = _prepared(alike[0].dataset)
-        for model in alike:
-            check_fit(model, facts)
+        check_fit(alike, _prepared(alike[0].dataset))
 
 
 def sample_shape(dataset: Dataset) -> tuple[int, ...]:
