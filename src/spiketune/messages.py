@@ -16,6 +16,7 @@ FailureKind: TypeAlias = Literal[
     "timeout",
     "nan",
     "missing",
+    "invalid",
     "interrupted",
 ]
 FAILURE_KINDS: Final[tuple[FailureKind, ...]] = get_args(FailureKind)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -29,6 +30,16 @@ def test_a_metric_called_as_the_time_does_not_replace_the_time(tmp_path):
     end, _ = run(tmp_path, "costs")
     assert end.metrics["cost_s"] == 1e6
     assert 0 < end.cost_s < 100
+
+
+def test_a_network_that_cannot_be_built_is_no_crash(tmp_path):
+    layers = [{"conv": 2, "kernel": 9}, {"dense": "classes"}]
+    section = {"dataset": {"name": "digits", "steps": 1}, "network": {"layers": layers}}
+    wanted = replace(job(tmp_path, 0, "number"), section={"device": "cpu", **section})
+    end = execute(wanted, lambda report: None, lambda: False)
+    assert isinstance(end, Failure)
+    assert end.kind == "invalid"
+    assert "the kernel of 9 x 9 does not fit" in end.message
 
 
 def test_a_number_is_refused_where_there_are_several_objectives(tmp_path):

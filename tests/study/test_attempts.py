@@ -31,6 +31,7 @@ def history(*outcomes, fidelities=()):
         ("crash", 1),
         ("timeout", 0),
         ("nan", 0),
+        ("invalid", 0),
     ],
 )
 def test_each_kind_is_repeated_as_often_as_designed(kind, allowed):

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from spiketune.config.duration import Duration
-from spiketune.config.section import Number, Section, Whole
+from spiketune.config.section import Count, Number, Section, Whole
 
 _MIB: Final = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", re.IGNORECASE)
@@ -75,7 +75,7 @@ class Adaptive(Section):
     """
 
     min: Annotated[Whole, Field(ge=0)] = 0
-    max: Annotated[Whole, Field(ge=1)]
+    max: Count
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -135,21 +135,21 @@ class Executor(Section):
     """
 
     name: str = "local"
-    workers: Annotated[Whole, Field(ge=1)] | None = None
+    workers: Count | None = None
     gpus: tuple[Annotated[Whole, Field(ge=0)], ...] | None = None
-    trials_per_gpu: Annotated[Whole, Field(ge=1)] = 1
+    trials_per_gpu: Count = 1
     gpu_limits: GpuLimits = GpuLimits()
-    ranks_per_trial: Annotated[Whole, Field(ge=1)] = 1
+    ranks_per_trial: Count = 1
     time_limit: Duration | None = None
     preload: tuple[str, ...] = ()
     mode: Literal["job", "workers"] | None = None
     address: Annotated[str, Field(pattern=r"^[a-z]+://\S+:\d+$")] | None = None
     adaptive: Adaptive | None = None
     interface: Line | None = None
-    jobs: Annotated[Whole, Field(ge=1)] = 10
+    jobs: Count = 10
     walltime: Duration | None = None
     memory: Size | None = None
-    cores_per_job: Annotated[Whole, Field(ge=1)] = 1
+    cores_per_job: Count = 1
     gpus_per_job: Annotated[Whole, Field(ge=0)] = 0
     queue: Line | None = None
     account: Line | None = None

@@ -7,13 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from spiketune.config.section import Positive, Section, Share
+from spiketune.config.section import Count, NotNegative, Number, Positive, Section, Share
 from spiketune.errors import ConfigError
-
-NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-Count = Annotated[int, Field(ge=1)]
 
 # A membrane almost as slow as its synapses has no form that is exact to many digits.
 NEAR_ONE = 1e-3
@@ -53,7 +48,7 @@ class SpikeDelay(Section):
     """
 
     kind: Literal["axonal", "dendritic", "synaptic"]
-    mean: Finite = 0.0
+    mean: Number = 0.0
     std: NotNegative = 0.5
     positivity: Literal["sigmoid", "clip", "shift"] = "sigmoid"
     scale: Positive = 1.0
@@ -89,7 +84,7 @@ class SpikeLayer(Section):
 
     name: str | None = None
     neurons: Count | Literal["classes"]
-    weights_mean: Finite = 1.5
+    weights_mean: Number = 1.5
     weights_std: NotNegative = 0.8
     max_missing: Share = 0.3
     multiplex: Count = 1
@@ -126,7 +121,7 @@ class SpikeLoss(Section):
     xi: Positive = 0.2
     correct: NotNegative = 1.5
     wrong: NotNegative = 2.5
-    gap: Finite = 0.2
+    gap: Number = 0.2
     early_output: EarlyOutput | None = None
     delay_l2: NotNegative = 0.0
 
@@ -152,7 +147,7 @@ class Bumping(Section):
 class InputNoise(Section):
     """Normal noise on the times of inputs, in training only; times below 0 are mirrored."""
 
-    mean: Finite = 0.0
+    mean: Number = 0.0
     std: Positive
 
 
@@ -164,7 +159,7 @@ class ThresholdNoise(Section):
     batch, or every sample, in training and when measured.
     """
 
-    fixed_mean: Finite = 0.0
+    fixed_mean: Number = 0.0
     fixed_std: NotNegative = 0.0
     batch_std: NotNegative = 0.0
     sample_std: NotNegative = 0.0

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, field_serializer, model_validator
 
-from spiketune.config.section import Positive, Section, Share
+from spiketune.config.section import Count, NotNegative, Number, Positive, Section, Share, Whole
 
 # The scales of each spike gradient, and what they are unless given.
 SPIKE_GRADIENT_SCALES: Final[Mapping[str, Mapping[str, float]]] = {
@@ -113,7 +113,7 @@ class Neuron(Section):
     voltage_decay: Share = 0.03
     threshold_decay: Share = 0.0
     refractory_decay: Share = 0.0
-    threshold_step: Annotated[float, Field(ge=0.0)] = 0.0
+    threshold_step: NotNegative = 0.0
     learn_decays: bool = False
     quantize: bool = False
     threshold: Positive = 1.0
@@ -156,7 +156,7 @@ class Delay(Section):
     """
 
     kind: Literal["axonal", "synaptic"]
-    max_steps: Annotated[int, Field(ge=1)] | None = None
+    max_steps: Count | None = None
 
     @property
     def longest(self) -> int:
@@ -165,9 +165,8 @@ class Delay(Section):
         return usual if self.max_steps is None else self.max_steps
 
 
-Extent = Annotated[int, Field(ge=1)]
-Size = Extent | tuple[Extent, Extent]
-Margin = Annotated[int, Field(ge=0)]
+Size = Count | tuple[Count, Count]
+Margin = Annotated[Whole, Field(ge=0)]
 
 _LAYER_KINDS: Final = ("dense", "recurrent", "conv", "pool")
 # Keys of a layer that only some kinds of layer understand.
@@ -191,9 +190,9 @@ class Layer(Section):
     """
 
     name: str | None = None
-    dense: Annotated[int, Field(ge=1)] | Literal["classes"] | None = None
-    recurrent: Annotated[int, Field(ge=1)] | None = None
-    conv: Annotated[int, Field(ge=1)] | None = None
+    dense: Count | Literal["classes"] | None = None
+    recurrent: Count | None = None
+    conv: Count | None = None
     pool: Literal["sum", "average", "max"] | None = None
     kernel: Size | None = None
     stride: Size | None = None
@@ -201,9 +200,9 @@ class Layer(Section):
     bias: bool = True
     weight_norm: bool = False
     neuron: Neuron = Neuron()
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    dropout: Annotated[Number, Field(ge=0.0, lt=1.0)] = 0.0
     delay: Delay | None = None
-    repeat: Annotated[int, Field(ge=0)] = 1
+    repeat: Annotated[Whole, Field(ge=0)] = 1
 
     @property
     def kind(self) -> str:
@@ -241,7 +240,7 @@ class Network(Section):
     kind: Literal["layered"] = "layered"
     neuron: Neuron = Neuron()
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
-    transmission_steps: Annotated[int, Field(ge=0)] = 0
+    transmission_steps: Annotated[Whole, Field(ge=0)] = 0
 
     def neuron_of(self, layer: Layer) -> Neuron:
         """The layer's neuron: its own keys over the default's, unless it is of another kind.

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from spiketune.config.section import Section
-
-Potential = Annotated[float, Field(allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-TimeConstant = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+from spiketune.config.section import Count, NotNegative, Number, Positive, Section
 
 # Keys of `training:` that have a meaning for this kind; the others belong to gradients.
 TRAINING_KEYS = frozenset({"epochs", "snapshots", "batch_size"})
@@ -24,23 +18,23 @@ class Excitatory(Section):
     A neuron is at rest when a sample begins; the threshold goes on from sample to sample.
     """
 
-    rest_mv: Potential = -65.0
-    reset_mv: Potential = -60.0
-    threshold_mv: Potential = -52.0
+    rest_mv: Number = -65.0
+    reset_mv: Number = -60.0
+    threshold_mv: Number = -52.0
     refractory_ms: NotNegative = 5.0
-    tau_mem_ms: TimeConstant = 100.0
+    tau_mem_ms: Positive = 100.0
     theta_plus_mv: NotNegative = 0.05
-    tau_theta_ms: TimeConstant = 1e7
+    tau_theta_ms: Positive = 1e7
 
 
 class Inhibitory(Section):
     """Leaky integrate-and-fire neurons, one for each excitatory neuron, driven by it alone."""
 
-    rest_mv: Potential = -60.0
-    reset_mv: Potential = -45.0
-    threshold_mv: Potential = -40.0
+    rest_mv: Number = -60.0
+    reset_mv: Number = -45.0
+    threshold_mv: Number = -40.0
     refractory_ms: NotNegative = 2.0
-    tau_mem_ms: TimeConstant = 10.0
+    tau_mem_ms: Positive = 10.0
 
 
 class Plasticity(Section):
@@ -53,8 +47,8 @@ class Plasticity(Section):
 
     nu_pre: NotNegative = 1e-4
     nu_post: NotNegative = 1e-2
-    tau_trace_ms: TimeConstant = 20.0
-    max_weight: TimeConstant = 1.0
+    tau_trace_ms: Positive = 20.0
+    max_weight: Positive = 1.0
 
 
 class Stdp(Section):
@@ -76,10 +70,10 @@ class Stdp(Section):
     """
 
     kind: Literal["stdp"]
-    neurons: Annotated[int, Field(ge=1)] = 100
+    neurons: Count = 100
     readout: Literal["all", "vote", "2gram"] = "all"
-    label_samples: Annotated[int, Field(ge=1)] = 10_000
-    norm: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
+    label_samples: Count = 10_000
+    norm: Positive | None = None
     excitation_mv: NotNegative = 22.5
     inhibition_mv: NotNegative = 120.0
     one_spike: bool = True

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from spiketune.config.duration import Duration
 from spiketune.config.duration import seconds as seconds
 from spiketune.config.executor import Executor as Executor
-from spiketune.config.section import Section, Whole
+from spiketune.config.section import Count, Section, Whole
 from spiketune.errors import ExpressionError
 from spiketune.messages import FAILURE_KINDS
 from spiketune.space import parse_inequality
@@ -60,7 +60,7 @@ class Budget(Section):
     `trials` counts trials that ended or failed; `time` sums the time the study was running.
     """
 
-    trials: Annotated[Whole, Field(ge=1)] | None = None
+    trials: Count | None = None
     time: Duration | None = None
 
 

@@ -10,7 +10,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from spiketune.config import first_spike, stdp
 from spiketune.config.first_spike import FirstSpike
 from spiketune.config.network import Network
-from spiketune.config.section import Section, Share
+from spiketune.config.section import Count, NotNegative, Number, Positive, Section, Share, Whole
 from spiketune.config.stdp import Stdp
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -24,10 +24,10 @@ class Validation(Section):
     that are not test data; without it the data set's usual one is taken (0.2 for most).
     """
 
-    share: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    share: Annotated[Number, Field(gt=0.0, lt=1.0)] | None = None
     kind: Literal["stratified", "last", "group"] = "stratified"
     group: str | None = None
-    seed: int = 0
+    seed: Whole = 0
 
     @model_validator(mode="after")
     def _group_named(self) -> Validation:
@@ -58,13 +58,13 @@ class Dataset(Section):
     name: str
     root: str | None = None
     encoding: Literal["constant", "rate", "latency", "poisson"] = "constant"
-    max_rate_hz: Annotated[float, Field(gt=0.0)] | None = None
-    steps: Annotated[int, Field(ge=1)] = 25
-    dt_ms: Annotated[float, Field(gt=0.0)] | None = None
+    max_rate_hz: Positive | None = None
+    steps: Count = 25
+    dt_ms: Positive | None = None
     frames: Literal["binary", "count"] | None = None
-    size: Annotated[int, Field(ge=1)] | None = None
-    channels: Annotated[int, Field(ge=1)] | None = None
-    train_share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    size: Count | None = None
+    channels: Count | None = None
+    train_share: Annotated[Number, Field(gt=0.0, le=1.0)] = 1.0
     validation: Validation = Validation()
 
     @model_validator(mode="after")
@@ -83,7 +83,7 @@ class Silence(Section):
     told as silent at once, and not trained.
     """
 
-    min_spikes: Annotated[int, Field(ge=1)] | None = None
+    min_spikes: Count | None = None
     share: Share = 0.03
     probe: bool = False
 
@@ -111,14 +111,14 @@ class Optimizer(Section):
     """The optimiser and its settings; `momentum` belongs to `sgd`, `betas` to `adam`."""
 
     name: Literal["adam", "sgd"] = "adam"
-    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
+    learning_rate: Positive = 1e-3
+    betas: tuple[Annotated[Number, Field(ge=0, lt=1)], Annotated[Number, Field(ge=0, lt=1)]] = (
         0.9,
         0.999,
     )
-    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    momentum: Annotated[Number, Field(ge=0.0, lt=1.0)] = 0.0
     nesterov: bool = False
-    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    weight_decay: NotNegative = 0.0
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Optimizer:
@@ -131,9 +131,9 @@ class Scheduler(Section):
     """How the learning rate changes from epoch to epoch."""
 
     name: Literal["step", "multistep", "exponential", "cosine"]
-    gamma: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
-    step_size: Annotated[int, Field(ge=1)] = 10
-    milestones: tuple[int, ...] = ()
+    gamma: Annotated[Number, Field(gt=0.0, le=1.0)] = 0.1
+    step_size: Count = 10
+    milestones: tuple[Whole, ...] = ()
 
 
 class Loss(Section):
@@ -158,7 +158,7 @@ class RateRegularization(Section):
     """Added to the loss: `strength` times the mean square of how far the rates of neurons,
     spikes per step averaged over a batch, lie below `min_rate` or above `max_rate`."""
 
-    strength: Annotated[float, Field(ge=0.0)]
+    strength: NotNegative
     min_rate: Share = 0.0
     max_rate: Share = 0.0
 
@@ -173,7 +173,7 @@ class Patience(Section):
     """Stop when `batches` batches in a row, after the first epoch, did not improve the
     training loss by the share `improvement` of the best so far."""
 
-    batches: Annotated[int, Field(ge=1)] = 300
+    batches: Count = 300
     improvement: Share = 0.05
 
 
@@ -184,9 +184,9 @@ class Training(Section):
     be looked at or gone on from.
     """
 
-    epochs: Annotated[int, Field(ge=1)] = 10
-    snapshots: tuple[Annotated[int, Field(ge=0)], ...] = ()
-    batch_size: Annotated[int, Field(ge=1)] = 128
+    epochs: Count = 10
+    snapshots: tuple[Annotated[Whole, Field(ge=0)], ...] = ()
+    batch_size: Count = 128
     optimizer: Optimizer = Optimizer()
     scheduler: Scheduler | None = None
     loss: Loss = Loss()
@@ -209,7 +209,7 @@ class TrainingTrial(Section):
     """
 
     device: Device = "auto"
-    seed: Annotated[int, Field(ge=0)] | None = None
+    seed: Annotated[Whole, Field(ge=0)] | None = None
     dataset: Dataset
     silence: Silence | None = None
     network: AnyNetwork

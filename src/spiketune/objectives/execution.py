@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from spiketune.errors import SpiketuneError, TrialError
+from spiketune.errors import ConfigError, SpiketuneError, TrialError
 from spiketune.messages import Failure, FailureKind, Job, Report, Result
 from spiketune.objectives.trial import Preempted, Trial
 
@@ -69,6 +69,8 @@ def execute(
         return failure("preempted", str(left) or "asked to leave")
     except TrialError as error:
         return failure(error.kind, str(error))  # type: ignore[arg-type]
+    except ConfigError as error:  # it would be the same another time
+        return failure("invalid", str(error))
     except SpiketuneError as error:
         return failure("crash", str(error))
     except (Exception, SystemExit) as error:

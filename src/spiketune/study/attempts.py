@@ -19,6 +19,7 @@ RETRIES: Final[Mapping[str, float]] = {
     "timeout": 0,
     "nan": 0,
     "missing": 0,
+    "invalid": 0,
     "interrupted": float("inf"),  # the asker's own doing: Ctrl-C, or its death
 }
 

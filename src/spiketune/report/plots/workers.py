@@ -27,6 +27,7 @@ _COLORS: Final[Mapping[str, str]] = {
     "timeout": "#a0456e",
     "nan": PINK,
     "missing": "#8c564b",
+    "invalid": "#5f6b3a",
     "oom": "#7a3b9a",
     "crash": RED,
 }
