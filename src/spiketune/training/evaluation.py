@@ -115,7 +115,7 @@ def evaluate(
         inputs, labels = data.given(slice(first, first + BATCH_SIZE), generator)
         activity = network(inputs, data.steps)
         predictions = loss_function.scores(activity).argmax(dim=1)
-        tally.loss += float(loss_function(activity, labels)) * len(labels)
+        tally.loss += float(loss_function(activity, labels).mean) * len(labels)
         tally.correct += int((predictions == labels).sum())
         tally.silent += int(n_silent(activity.counts, min_spikes))
         tally.predictions.append(predictions)
