@@ -15,6 +15,7 @@ from spiketune.report.plots.looks import escaped, log_ticks, styled
 
 _MAX_SIDE = 400
 _N_BINS = 50
+_KINDS = ("weights", "recurrent_weights", "delays")
 _SPLITS = (("train", ORANGE), ("validation", BLUE))
 
 
@@ -61,8 +62,8 @@ def learning(record: NetworkRecord) -> go.Figure | None:
 def parameters(record: NetworkRecord) -> go.Figure | None:
     """Histogram and matrix of the weights and delays of every layer."""
     found = {
-        f"{kind} to {layer}": values
-        for kind in ("weights", "delays")
+        _titled(f"{kind}:{layer}"): values
+        for kind in _KINDS
         for layer, values in record.named(kind).items()
     }
     if not found:
@@ -108,7 +109,7 @@ def monitors(record: NetworkRecord) -> go.Figure | None:
         return None
     found = record.named("monitor")
     times = record.arrays.get("label_times")
-    titles = [escaped(" to ".join(name.split(":", 1))) for name in found]
+    titles = [escaped(_titled(name)) for name in found]
     if times is not None:
         titles.append("time of the label's neuron")
     n_rows = -(-len(titles) // 2)
@@ -136,6 +137,12 @@ def monitors(record: NetworkRecord) -> go.Figure | None:
     figure.update_layout(margin={"t": 80}, legend={"y": 1.08 if n_rows > 1 else 1.14})
     figure.update_xaxes(title_text="epoch", title_standoff=4)
     return figure
+
+
+def _titled(name: str) -> str:
+    """`recurrent_weights:hidden` as `recurrent weights to hidden`."""
+    kind, layer = name.split(":", 1)
+    return f"{kind.replace('_', ' ')} to {layer}"
 
 
 def _bands(epochs: NDArray[Any], values: NDArray[Any], *, legend: bool) -> list[go.Scatter]:
