@@ -10,6 +10,8 @@ from spiketune.report.plots.sweeping import metric_against, metric_over_epochs
 from spiketune.study.over_seeds.sweeps import Swept
 from spiketune.study.records.results import TrialRow
 
+INF = float("inf")
+
 
 def seeds(n: int, metrics: Mapping[str, tuple[float, ...]]) -> Swept:
     """A configuration of `n` neurons; one value of each metric per seed, told at two epochs."""
@@ -47,6 +49,14 @@ def test_shares_are_drawn_in_percent_and_all_else_as_it_is(
         assert list(median(figure).y) == pytest.approx([drawn, drawn])
         assert hover in median(figure).hovertemplate
         assert figure.layout.yaxis.title.text == title
+
+
+def test_losses_without_a_place_on_the_axis_are_left_out_of_it() -> None:
+    told = [seeds(1, {"validation_loss": (0.5, 0.5)}), seeds(2, {"validation_loss": (INF, INF)})]
+    figure = metric_over_epochs(told, "validation_loss", None, "n")
+    assert set(figure.layout.yaxis.tickvals) == {0.5}
+    none = metric_over_epochs(told[1:], "validation_loss", None, None)
+    assert none.layout.yaxis.type == "log"
 
 
 def test_quartiles_are_of_the_scale_of_the_median() -> None:

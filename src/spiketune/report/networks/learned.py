@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from spiketune.report.networks.record import NetworkRecord, color_of
 from spiketune.report.palette import BLUE, GREY, ORANGE
-from spiketune.report.plots.looks import escaped, log_ticks, styled
+from spiketune.report.plots.looks import escaped, log_axis, styled
 
 _MAX_SIDE = 400
 _N_BINS = 50
@@ -52,9 +52,8 @@ def learning(record: NetworkRecord) -> go.Figure | None:
         figure.update_yaxes(title_text="share of batches<br>with raised weights", row=3, col=1)
     styled(figure, height=640 if bumps else 520)
     for row, title in enumerate(("loss", "error"), start=1):
-        told = [y for trace in figure.select_traces(row=row, col=1) for y in trace.y if y > 0]
-        ticks = log_ticks(min(told), max(told)) if told else {}
-        figure.update_yaxes(title_text=title, type="log", row=row, col=1, **ticks)
+        axis = log_axis(y for trace in figure.select_traces(row=row, col=1) for y in trace.y)
+        figure.update_yaxes(title_text=title, row=row, col=1, **axis)
     figure.update_xaxes(title_text="epoch", row=3 if bumps else 2, col=1)
     return figure
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from spiketune.report.palette import BLUE, GREEN, ORANGE, PINK, RED, SKY
-from spiketune.report.plots.looks import escaped, log_ticks, note, styled
+from spiketune.report.plots.looks import escaped, log_axis, note, styled
 from spiketune.report.wording import text
 from spiketune.study.over_seeds.sweeps import Swept
 
@@ -103,9 +103,7 @@ def metric_over_epochs(
         return note(f"No finished run reported {metric} on its way.")
     styled(figure, height=250 * n_rows + 110)
     figure.update_layout(margin={"t": 80}, legend={"y": 1.0 + 0.16 / n_rows})
-    told = [y for trace in figure.data for y in trace.y if y > 0]
-    ticks = log_ticks(min(told), max(told)) if told else {}
-    figure.update_yaxes(type="log", **ticks)
+    figure.update_yaxes(**log_axis(y for trace in figure.data for y in trace.y))
     figure.update_layout(legend_title_text=escaped(f"{line}: ") if line else "")
     figure.update_yaxes(title_text=scale.title, col=1)
     figure.update_xaxes(title_text="epoch", row=n_rows)
@@ -161,7 +159,8 @@ def _band(
         return []
     x = sorted(points)
     drawn = [scale.factor * np.array(points[place]) for place in x]
-    low, middle, high = ([float(np.quantile(y, q)) for y in drawn] for q in (0.25, 0.5, 0.75))
+    with np.errstate(invalid="ignore"):  # between two infinite losses lies no number
+        low, middle, high = ([float(np.quantile(y, q)) for y in drawn] for q in (0.25, 0.5, 0.75))
     red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
     band = go.Scatter(
         x=[*x, *x[::-1]],
