@@ -254,7 +254,7 @@ def test_a_small_last_batch_sets_no_loss_that_others_cannot_beat(reset: str) -> 
     training = {"loss": {"name": "spike_rate"}, "patience": {"batches": 9, "improvement": 0.01}}
     config = trial(
         neuron={"reset": reset, "threshold": 50.0},
-        training={**training, "epochs": 1, "batch_size": 149},
+        training={**training, "epochs": 2, "batch_size": 149},
     )
     outcome, _ = run(config)
     # Nobody spikes: 0.8 squared for the label, 0.2 squared for the other class.
