@@ -170,9 +170,9 @@ def ours(case: Case) -> Callable[[], float]:
         activity = built(SparseFrames.of(inputs) if sparse else inputs, T)
         of = loss(activity, labels)
         optimizer.zero_grad(set_to_none=True)
-        of.backward()
+        of.minimised.backward()
         optimizer.step()
-        return float(of.detach())
+        return float(of.mean.detach())
 
     return step
 

@@ -117,6 +117,15 @@ def test_epochs_with_raised_weights_are_bars_under_the_losses():
     assert figure.data[1].y[0] == 0.5  # the error
 
 
+@pytest.mark.parametrize("loss", [np.inf, np.nan])
+def test_a_loss_that_has_no_place_on_the_axis_is_left_out_of_it(loss):
+    told = {"train_loss": 1.0, "train_accuracy": 0.5, "validation_accuracy": 0.5}
+    history = [told | {"validation_loss": value} for value in (loss, 0.5, loss)]
+    figure = drawn(NetworkRecord(record().arrays, history))["learning"]
+    assert figure.layout.yaxis.type == "log"
+    assert set(figure.layout.yaxis.tickvals) == {0.5, 1.0}
+
+
 def test_a_network_without_errors_and_with_a_silent_output_is_drawn():
     labels = np.zeros(5, dtype=int)
     times = np.full((5, 2), np.inf, dtype=np.float32)

@@ -1,5 +1,6 @@
 """Grids of hardware: which values there are, and that gradients pass."""
 
+import pytest
 import torch
 
 from spiketune.snn.neurons import AlifParameters, alif
@@ -43,3 +44,15 @@ def test_a_quantized_neuron_is_the_neuron_of_the_rounded_parameters_and_learns()
     membrane.sum().backward()
     assert decay.grad is not None
     assert decay.grad != 0
+
+
+@pytest.mark.parametrize("low", [1e-6, 0.007, 1 / 128, 1 / 64])
+def test_a_threshold_below_the_grid_is_one_step_and_without_input_nothing_spikes(
+    low: float,
+) -> None:
+    for threshold in (low, torch.tensor([low, low])):
+        found = quantized_alif(AlifParameters(0.1, 0.1, 0.1, 0.1, threshold, 0.001))
+        assert torch.as_tensor(found.threshold).tolist() in (1 / 64, [1 / 64] * 2)
+        assert found.threshold_step == 0.0
+        spikes, _ = alif(torch.zeros(10, 3, 2), found, ATan())
+        assert not spikes.any()

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from spiketune.config.architecture import plan_layers
+from spiketune.config.network import Network
 from spiketune.data.splits import Labelled
 from spiketune.snn.networks import SpikingNetwork
 from spiketune.training.batches import on_device
@@ -56,6 +57,37 @@ def test_an_input_of_spikes_makes_accumulates_only() -> None:
     found = by_hand("rate")
     assert found.metrics["effective_macs_per_sample"] == 0.0
     assert found.metrics["effective_acs_per_sample"] == pytest.approx((2 + 2) / 2)
+
+
+@pytest.mark.parametrize("transmission_steps", [0, 2])
+@pytest.mark.parametrize("fraction", [0.0, 0.5])
+def test_a_spike_that_a_delay_spreads_over_two_steps_is_accumulated_once(
+    transmission_steps: int, fraction: float
+) -> None:
+    config = trial(dataset={"steps": 7}, neuron={"beta": 0.5, "threshold": 0.2})
+    section = {
+        "neuron": {"beta": 0.5, "threshold": 0.2},
+        "layers": [
+            {"conv": 3, "kernel": 2, "bias": False, "delay": {"kind": "axonal"}},
+            {"dense": "classes"},
+        ],
+        "transmission_steps": transmission_steps,
+    }
+    network = SpikingNetwork(plan_layers(Network.model_validate(section), (1, 4, 4), 2), seed=0)
+    delays = torch.tensor([0.0, 2.0, 9.0])
+    with torch.no_grad():
+        network.layers[0].get_parameter("delay.delay").copy_(delays + fraction)
+    inputs = np.random.default_rng(0).random((30, 1, 4, 4)).astype(np.float32)
+    data = on_device(Labelled(inputs, np.zeros(30, dtype=np.int64)), CPU, config.dataset)
+    found = evaluate(network, data, config, study_seed=0).metrics
+    spikes = network(data.batch(slice(None), torch.Generator())[0], 7).spikes[0]
+    assert len(spikes) == 7
+    arriving = 0
+    for channel, whole in enumerate(delays.tolist()):
+        in_time = max(7 - transmission_steps - int(whole), 0)
+        arriving += int(spikes[:in_time, :, channel].sum())
+    assert arriving > 0
+    assert found["effective_acs_per_sample"] == pytest.approx(arriving * 2 / 30)
 
 
 def test_validation_draws_come_from_the_study_seed_alone() -> None:

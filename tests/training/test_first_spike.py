@@ -10,8 +10,10 @@ import torch
 from spiketune.config.first_spike import EarlyOutput, SpikeLoss, is_plain
 from spiketune.config.training import TrainingTrial
 from spiketune.errors import ConfigError
+from spiketune.training.batches import on_device
 from spiketune.training.epochs import Outcome
 from spiketune.training.first_spike import FirstSpikeTrainer
+from spiketune.training.first_spike_evaluation import evaluate
 from spiketune.training.first_spike_gradients import PackGradients
 from spiketune.training.first_spike_losses import (
     classes,
@@ -24,6 +26,8 @@ from spiketune.training.saved import load_network, save_network
 
 from .first_spike_sections import silent_layers, trial
 from .sections import splits
+
+CPU = torch.device("cpu")
 
 
 def test_losses_are_as_written_by_hand() -> None:
@@ -75,6 +79,18 @@ def test_two_classes_are_learned() -> None:
     assert 0 < outcome.metrics["effective_acs_per_sample"] <= 4 * 12 + 12 * 2
     assert outcome.metrics["effective_macs_per_sample"] == 0.0
     assert outcome.metrics["n_parameters"] == 2 * (4 * 12 + 12 * 2)
+
+
+def test_weights_that_are_rounded_to_zero_accumulate_nothing() -> None:
+    config = trial(epochs=1, weights={"rounding": 1.0})
+    trainer = FirstSpikeTrainer(config, splits(), seed=1, study_seed=0)
+    hidden, output = trainer.network.layers
+    with torch.no_grad():
+        hidden.weight.fill_(0.3)
+        hidden.weight[:, :3] = 1.2  # the only weights that are not rounded to zero
+        output.weight.fill_(0.3)
+    found = evaluate(trainer.network, on_device(splits().validation, CPU, config.dataset), config)
+    assert found.metrics["effective_acs_per_sample"] == 4 * 3
 
 
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:

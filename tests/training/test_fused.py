@@ -47,12 +47,12 @@ def batch(steps: int, n_samples: int, sizes: tuple[int, ...], seed: int) -> tupl
 def autograd(
     made: SpikingNetwork, config: Training, inputs: Tensor, labels: Tensor, n_steps: int
 ) -> tuple[Tensor, Tensor]:
-    """Sets gradients; loss and counts."""
+    """Sets gradients; mean loss and counts."""
     made.zero_grad()
     activity = made(inputs, n_steps)
     loss = build_loss(config)(activity, labels)
-    loss.backward()  # type: ignore[no-untyped-call]
-    return loss.detach(), activity.counts.detach()
+    loss.minimised.backward()  # type: ignore[no-untyped-call]
+    return loss.mean.detach(), activity.counts.detach()
 
 
 @settings(max_examples=40, deadline=None)

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from spiketune.config.training import TrainingTrial
+from spiketune.data.splits import Splits
 from spiketune.errors import TrialError
 from spiketune.snn.networks import Activity
 from spiketune.training.epochs import Outcome
-from spiketune.training.losses import LossFunction
+from spiketune.training.losses import BatchLoss, LossFunction
 from spiketune.training.trainer import Trainer
 
 from .sections import splits, trial
@@ -55,6 +56,26 @@ def test_a_network_learns_to_tell_two_classes(encoding: str) -> None:
     assert outcome.ended == "finished"
     assert outcome.metrics["validation_accuracy"] > 0.8
     assert history[-1]["train_loss"] < history[0]["train_loss"]
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero"])  # the compiled step, and autograd
+@pytest.mark.parametrize("loss", ["rate_cross_entropy", "count_mse", "spike_rate"])
+def test_losses_told_are_means_over_samples_whatever_the_batch(loss: str, reset: str) -> None:
+    still: dict[str, Any] = {"epochs": 1, "loss": {"name": loss}}
+    still["optimizer"] = {"name": "adam", "learning_rate": 1e-12}
+    told = []
+    for batch_size in (32, 149, 150):
+        config = trial(neuron={"reset": reset}, training={**still, "batch_size": batch_size})
+        outcome, trainer = run(config)
+        assert trainer.paths["step"] == ("fused" if reset == "subtract" else "autograd")
+        told.append(outcome.metrics)
+    for name in ("train_loss", "validation_loss"):
+        expected = told[0][name]
+        assert [m[name] for m in told] == pytest.approx([expected] * 3, rel=1e-5)
+    split, config = splits(), trial(neuron={"reset": reset}, training=still)
+    swapped = Splits(split.train, split.train, split.n_classes)
+    found = Trainer(config, swapped, seed=1, study_seed=0).run().metrics
+    assert found["validation_loss"] == pytest.approx(found["train_loss"], rel=1e-5)
 
 
 def test_the_outcome_holds_every_metric_by_its_name() -> None:
@@ -228,6 +249,19 @@ def test_patience_ends_a_training_that_stands_still() -> None:
     assert outcome.progress.epochs_done == 2
 
 
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+def test_a_small_last_batch_sets_no_loss_that_others_cannot_beat(reset: str) -> None:
+    training = {"loss": {"name": "spike_rate"}, "patience": {"batches": 9, "improvement": 0.01}}
+    config = trial(
+        neuron={"reset": reset, "threshold": 50.0},
+        training={**training, "epochs": 2, "batch_size": 149},
+    )
+    outcome, _ = run(config)
+    # Nobody spikes: 0.8 squared for the label, 0.2 squared for the other class.
+    assert outcome.progress.patience.best == pytest.approx(0.68)
+    assert outcome.progress.patience.without == 1
+
+
 def test_a_speaking_network_whose_patience_ended_meets_the_silence_constraint() -> None:
     patience = {"batches": 3, "improvement": 1.0}
     config = trial(
@@ -242,8 +276,9 @@ def test_a_speaking_network_whose_patience_ended_meets_the_silence_constraint() 
 
 
 def test_a_loss_that_is_no_number_fails_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(activity: Activity, labels: Tensor) -> Tensor:
-        return activity.output.sum() * float("nan")
+    def broken(activity: Activity, labels: Tensor) -> BatchLoss:
+        value = activity.output.sum() * float("nan")
+        return BatchLoss(value, value)
 
     loss = LossFunction(broken, lambda activity: activity.output.sum(dim=0))
     monkeypatch.setattr("spiketune.training.trainer.build_loss", lambda config: loss)

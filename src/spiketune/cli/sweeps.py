@@ -111,14 +111,14 @@ def sweep_plot(
         str | None,
         typer.Option(metavar="PARAMETER", help="A line per value; the first one not numeric."),
     ] = None,
-    metric: Annotated[str, typer.Option(help="Along y.")] = "validation_error",
+    metric: Annotated[str, typer.Option(help="Along y; shares in percent.")] = "validation_error",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="HTML file; sweep.html in the study.")
     ] = None,
 ) -> None:
     """Draw the error of a grid study against a parameter, the network's size, and epochs.
 
-    Median and quartiles over seeds, one line per kind.
+    Median and quartiles over seeds, one line per kind; or `--metric` instead of the error.
 
     Example: [bold]spiketune sweep-plot runs/yin-yang-sweep --along neurons --line delay[/bold]
     """
@@ -146,17 +146,17 @@ def sweep_plot(
             "size",
             "Against the number of parameters",
             caption,
-            sweeping.error_against(found, metric, "n_parameters", kind),
+            sweeping.metric_against(found, metric, "n_parameters", kind),
         ),
         Section(
             "epochs",
             "Over the epochs",
             caption,
-            sweeping.error_over_epochs(found, metric, x, kind),
+            sweeping.metric_over_epochs(found, metric, x, kind),
         ),
     ]
     if x is not None:
-        against = sweeping.error_against(found, metric, x, kind)
+        against = sweeping.metric_against(found, metric, x, kind)
         sections.insert(0, Section("parameter", f"Against {x}", caption, against))
     n_done = sum(len(one.rows) for one in found)
     lead = f"{n_done} runs of {len(found)} configurations: {metric}"

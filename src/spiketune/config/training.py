@@ -170,7 +170,7 @@ class RateRegularization(Section):
 
 
 class Patience(Section):
-    """Stop when `batches` batches in a row, after the first epoch, did not improve the
+    """Stop when `batches` whole batches in a row, after the first epoch, did not improve the
     training loss by the share `improvement` of the best so far."""
 
     batches: Count = 300

@@ -8,7 +8,8 @@ Keys of the arrays; `n` samples, `M` neurons of a layer, `P` points of the plane
     plane                      (P, 2), a grid over the square of Yin-Yang
     plane_times:<layer>        (P, M), spike times there
     plane_predictions          (P,)
-    weights:<layer>            as the layer has them, inputs first where it is dense
+    weights:<layer>            those that spikes meet, inputs first
+    recurrent_weights:<layer>  (M, M), from the neuron of the first axis to that of the second
     delays:<layer>             effective ones
     snapshots                  (E,), epochs
     monitor:<weights or delays of a layer>   (E, 5): minimum, quartiles and maximum
@@ -29,8 +30,11 @@ from torch import Generator, Tensor
 
 from spiketune.config.training import TrainingTrial
 from spiketune.data.splits import Labelled
+from spiketune.snn.delays import AxonalDelay, DelayedDense
 from spiketune.snn.first_spike import FirstSpikeNetwork, input_times
+from spiketune.snn.populations import RecurrentLif
 from spiketune.snn.stdp import StdpNetwork
+from spiketune.snn.synapses import WeightedSynapses
 from spiketune.training import checkpoint as checkpoints
 from spiketune.training.batches import Samples, on_device
 from spiketune.training.first_spike_losses import classes
@@ -137,19 +141,21 @@ def _label_times(output: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.
 def _parameters(network: AnyNetwork) -> Iterator[tuple[str, NDArray[Any]]]:
     if isinstance(network, FirstSpikeNetwork):
         for name, layer in zip(network.names, network.layers, strict=True):
-            yield f"weights:{name}", _array(layer.weight)
+            yield f"weights:{name}", _array(layer.used_weight)
             if layer.delay is not None:
                 yield f"delays:{name}", _array(layer.delay.delays)
     elif isinstance(network, StdpNetwork):
         yield f"weights:{network.names[0]}", _array(network.weights)
     else:
         for name, spiking in zip(network.names, network.layers, strict=True):
-            for key, value in spiking.named_parameters():
-                if key.endswith("weight") and value.dim() >= 2:
-                    # Torch has outputs first; here inputs are, as for the other kinds.
-                    yield f"weights:{name}", _array(value.flatten(1).t())
-                elif "delay" in key:
-                    yield f"delays:{name}", _array(value)
+            if isinstance(spiking.synapses, WeightedSynapses):
+                # Torch has outputs first; here inputs are, as for the other kinds.
+                yield f"weights:{name}", _array(spiking.synapses.used_weight.flatten(1).t())
+            if isinstance(spiking.neurons, RecurrentLif):
+                yield f"recurrent_weights:{name}", _array(spiking.neurons.recurrent_weight.t())
+            for delays in (spiking.delay, spiking.synapses):
+                if isinstance(delays, AxonalDelay | DelayedDense):
+                    yield f"delays:{name}", _array(delays.delay)
 
 
 def _array(values: Tensor) -> NDArray[Any]:

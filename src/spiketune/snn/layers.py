@@ -59,6 +59,27 @@ class SpikingLayer(nn.Module):
         """Weights used by inputs that were not zero so many times, (*inputs)."""
         return self.synapses.operations(input_counts.reshape(self.plan.inputs))
 
+    def n_arriving(self, spikes_at_steps: Tensor) -> Tensor:
+        """How many of its spikes reach the next layer before the last step.
+
+        A fractional delay spreads a spike over two steps, which is how delays are learned; it
+        is one spike all the same, and there as soon as its first part is.
+
+        Args:
+            spikes_at_steps: Number of spikes at every step, (T, *outputs).
+
+        Returns:
+            (*outputs).
+        """
+        T = len(spikes_at_steps)
+        last = T - self.plan.transmission_steps
+        if self.delay is None:
+            return spikes_at_steps[: max(last, 0)].sum(dim=0)
+        steps = torch.arange(T, device=spikes_at_steps.device).unsqueeze(1)
+        in_time = steps < last - self.delay.delay.detach().floor()
+        by_channel = spikes_at_steps.reshape(T, len(self.delay.delay), -1)
+        return (by_channel * in_time.unsqueeze(2)).sum(dim=0).view(self.plan.outputs)
+
     def forward(self, inputs: Input, steps: int, *, training: bool = False) -> LayerActivity:
         """Run a batch.
 

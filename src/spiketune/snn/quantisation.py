@@ -2,7 +2,7 @@
 
 Forward, a value is rounded to the nearest step; backward, the gradient passes straight through
 (Bengio et al. (2013), arXiv:1308.3432). The grids are those of SLAYER's blocks: decays in steps
-of 1/4096, thresholds in steps of 1/64, weights in steps of 2/64 from -4 to 4 - 2/64.
+of 1/4096, thresholds in steps of 1/64 from 1/64 on, weights in steps of 2/64 from -4 to 4 - 2/64.
 """
 
 from __future__ import annotations
@@ -56,12 +56,21 @@ def quantized_weights(weights: Tensor) -> Tensor:
 
 
 def quantized_alif(parameters: AlifParameters) -> AlifParameters:
-    """Decays in steps of 1/4096 and thresholds in steps of 1/64."""
+    """Decays in steps of 1/4096, thresholds in steps of 1/64.
+
+    A threshold is at least one step: at zero a neuron would spike at every step, input or none.
+    What a spike adds to it may be zero.
+    """
+    threshold = parameters.threshold
+    if isinstance(threshold, Tensor):
+        threshold = threshold.clamp(min=THRESHOLD_STEP)
+    else:
+        threshold = max(threshold, THRESHOLD_STEP)
     return AlifParameters(
         current_decay=quantized(parameters.current_decay, DECAY_STEP),
         voltage_decay=quantized(parameters.voltage_decay, DECAY_STEP),
         threshold_decay=quantized(parameters.threshold_decay, DECAY_STEP),
         refractory_decay=quantized(parameters.refractory_decay, DECAY_STEP),
-        threshold=quantized(parameters.threshold, THRESHOLD_STEP),
+        threshold=quantized(threshold, THRESHOLD_STEP),
         threshold_step=quantized(parameters.threshold_step, THRESHOLD_STEP),
     )

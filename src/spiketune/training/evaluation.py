@@ -49,7 +49,8 @@ Counts = Sequence[Tensor | None]
 class _Tally:
     """Sums over the batches.
 
-    `input_counts` tells how often what reaches each layer was not zero, (*inputs) each;
+    `input_counts` tells how often each input of a layer was used, (*inputs) each: spikes that
+    reached it before the last step, or values that are not zero where none are sent;
     `spike_counts` how often each neuron spiked, (*outputs) each, None of layers that never do.
     """
 
@@ -60,24 +61,24 @@ class _Tally:
     input_counts: Counts = ()
     spike_counts: Counts = ()
 
-    def add(self, inputs: Input, activity: Activity, steps: int) -> None:
-        own = [layer.spikes for layer in activity.layers]
-        emitted = [None if spikes is None else spikes.count_nonzero(dim=(0, 1)) for spikes in own]
-        # What a layer sends is most often its spikes, which are counted already.
-        sent = [
-            counts
-            if counts is not None and values is spikes
-            # What is the same at every step is there once, and counts at every step.
-            else values.count_nonzero(dim=(0, 1)) * (steps // len(values))
-            for counts, values, spikes in zip(
-                [None, *emitted[:-1]],
-                [inputs, *activity.sent[:-1]],
-                [None, *own[:-1]],
-                strict=True,
-            )
-        ]
-        self.input_counts = _added(self.input_counts, sent)
+    def add(self, network: SpikingNetwork, inputs: Input, activity: Activity, steps: int) -> None:
+        emitted: list[Tensor | None] = []
+        reaching = [_n_values(inputs, steps)]
+        for layer, own, sent in zip(network.layers, activity.layers, activity.sent, strict=True):
+            if own.spikes is None:
+                emitted.append(None)
+                reaching.append(_n_values(sent, steps))
+            else:
+                at_steps = own.spikes.count_nonzero(dim=1)
+                emitted.append(at_steps.sum(dim=0))
+                reaching.append(layer.n_arriving(at_steps))
+        self.input_counts = _added(self.input_counts, reaching[:-1])
         self.spike_counts = _added(self.spike_counts, emitted)
+
+
+def _n_values(values: Input, steps: int) -> Tensor:
+    """How often each value is not zero; what is the same at every step is there once."""
+    return values.count_nonzero(dim=(0, 1)) * (steps // len(values))
 
 
 def _added(before: Counts, more: Counts) -> list[Tensor | None]:
@@ -115,11 +116,11 @@ def evaluate(
         inputs, labels = data.given(slice(first, first + BATCH_SIZE), generator)
         activity = network(inputs, data.steps)
         predictions = loss_function.scores(activity).argmax(dim=1)
-        tally.loss += float(loss_function(activity, labels)) * len(labels)
+        tally.loss += float(loss_function(activity, labels).mean) * len(labels)
         tally.correct += int((predictions == labels).sum())
         tally.silent += int(n_silent(activity.counts, min_spikes))
         tally.predictions.append(predictions)
-        tally.add(inputs, activity, data.steps)
+        tally.add(network, inputs, activity, data.steps)
     return _evaluation(tally, network, data)
 
 

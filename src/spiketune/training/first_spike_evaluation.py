@@ -62,7 +62,7 @@ class _Tally:
         for g, network in enumerate(networks):
             own = [spikes[g] for spikes in emitted]
             acs = sum(
-                effective_operations(layer.arriving(spikes, n), layer.weight.t())
+                effective_operations(layer.arriving(spikes, n), layer.used_weight.t())
                 for spikes, layer in zip([reaching, *own[:-1]], network.layers, strict=True)
             )
             n_spikes = [int(spikes.sum()) for spikes in own]

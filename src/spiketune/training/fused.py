@@ -19,6 +19,7 @@ from spiketune.snn.networks import SpikingNetwork
 from spiketune.snn.populations import Lif
 from spiketune.snn.sparse import SparseFrames
 from spiketune.snn.synapses import Dense
+from spiketune.training.losses import sums_over_batch
 
 # Products of the layers' sizes, summed over all layers: measured, up to where one call is
 # faster than matrix products over the whole batch.
@@ -89,7 +90,7 @@ class FusedGradients:
         n_classes = self._layers[-1].plan.outputs[0]
         counts = self._values.new_empty((B, n_classes))
         loss, wanted = self._loss(B, n_classes)
-        value = kernel.loss_and_gradients(
+        value: float = kernel.loss_and_gradients(
             frames.starts,
             frames.inputs,
             frames.values.astype(counts.numpy().dtype, copy=False),
@@ -114,7 +115,8 @@ class FusedGradients:
             self._scratch,
         )
         self._hand_out()
-        return Told(float(value), counts)
+        # The kernel's loss and gradients are of one scale, that of the gradients.
+        return Told(value / B if sums_over_batch(self._config.loss) else value, counts)
 
     def _loss(self, n_samples: int, n_classes: int) -> tuple[int, NDArray[np.float64]]:
         loss, T = self._config.loss, self._steps

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spiketune.config.training import RateRegularization, Training
+from spiketune.config.training import Loss, RateRegularization, Training
 from spiketune.snn.networks import Activity
 
 
@@ -107,28 +108,45 @@ def rate_penalty(activity: Activity, config: RateRegularization) -> Tensor:
     return config.strength * outside.square().mean()
 
 
+class BatchLoss(NamedTuple):
+    """The loss of a batch: what is differentiated, and what is told.
+
+    Attributes:
+        minimised: Scalar whose gradients train the network; some losses are sums over the batch.
+        mean: Scalar, the same per sample, so that batches of any size can be compared.
+    """
+
+    minimised: Tensor
+    mean: Tensor
+
+
 @dataclass(frozen=True, slots=True)
 class LossFunction:
     """The loss of a training section, and the class scores that go with it.
 
     Attributes:
-        of: Scalar from what a network did and the labels, (B,).
+        of: The loss from what a network did and the labels, (B,).
         scores: Score of each class, (B, K), whose largest is the class.
     """
 
-    of: Callable[[Activity, Tensor], Tensor]
+    of: Callable[[Activity, Tensor], BatchLoss]
     scores: Callable[[Activity], Tensor]
 
-    def __call__(self, activity: Activity, labels: Tensor) -> Tensor:
+    def __call__(self, activity: Activity, labels: Tensor) -> BatchLoss:
         """The loss."""
         return self.of(activity, labels)
+
+
+def sums_over_batch(loss: Loss) -> bool:
+    """Whether a loss is the sum over the samples of a batch, not their mean."""
+    return loss.name == "spike_rate"
 
 
 def build_loss(config: Training) -> LossFunction:
     """The loss that a training section names, regularisation included."""
     loss, penalty = config.loss, config.rate_regularization
 
-    def of(activity: Activity, labels: Tensor) -> Tensor:
+    def of(activity: Activity, labels: Tensor) -> BatchLoss:
         wanted = (loss.correct_rate, loss.incorrect_rate)
         match loss.name:
             case "rate_cross_entropy":
@@ -139,7 +157,11 @@ def build_loss(config: Training) -> LossFunction:
                 value = spike_rate(activity.output, labels, *wanted)
             case "membrane_cross_entropy":
                 value = membrane_cross_entropy(activity.membrane, labels)
-        return value if penalty is None else value + rate_penalty(activity, penalty)
+        mean = value / len(labels) if sums_over_batch(loss) else value
+        if penalty is None:
+            return BatchLoss(value, mean)
+        more = rate_penalty(activity, penalty)
+        return BatchLoss(value + more, mean + more)
 
     if loss.name == "membrane_cross_entropy":
         return LossFunction(of, lambda activity: activity.membrane.amax(dim=0))

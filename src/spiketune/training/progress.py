@@ -19,7 +19,7 @@ class EpochTally:
 
     Attributes:
         silence: Silent samples so far.
-        patience: Batches without improvement, counted on from the epochs before.
+        patience: Whole batches without improvement, counted on from the epochs before.
         loss: Sum over samples.
         correct: Samples classified correctly.
         stopped_by: The rule that ended the epoch early, if one did.
@@ -44,8 +44,9 @@ class EpochTally:
         """The tally after one more batch of `batch` samples, with its mean loss."""
         silence = self.silence.after(silent=silent, batch=batch)
         patience, stopped_by = self.patience, self.stopped_by
-        rule = config.training.patience
-        if rule is not None:
+        rule, whole = config.training.patience, min(config.training.batch_size, silence.n_train)
+        # What is left at the end of an epoch may be a sample or two, and luckier than any batch.
+        if rule is not None and batch == whole:
             patience = patience.after(loss, rule)
             stopped_by = "patience" if patience.exhausted(epoch, rule) else None
         if config.silence is not None and silence.exceeds(config.silence):

@@ -100,11 +100,11 @@ class Trainer(EpochTraining):
         activity = self.network(inputs, self._train.steps, dropout)
         loss = self._loss(activity, labels)
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.minimised.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         with torch.no_grad():
             correct = (self._loss.scores(activity).argmax(dim=1) == labels).sum()
-            return torch.stack([loss, correct, n_silent(activity.counts, self.min_spikes)])
+            return torch.stack([loss.mean, correct, n_silent(activity.counts, self.min_spikes)])
 
     def _check_weights(self, epoch: int) -> None:
         # Weights that are no numbers make no spikes, and a finite loss: they need a look.

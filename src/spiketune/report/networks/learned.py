@@ -11,10 +11,11 @@ from plotly.subplots import make_subplots
 
 from spiketune.report.networks.record import NetworkRecord, color_of
 from spiketune.report.palette import BLUE, GREY, ORANGE
-from spiketune.report.plots.looks import escaped, log_ticks, styled
+from spiketune.report.plots.looks import escaped, log_axis, styled
 
 _MAX_SIDE = 400
 _N_BINS = 50
+_KINDS = ("weights", "recurrent_weights", "delays")
 _SPLITS = (("train", ORANGE), ("validation", BLUE))
 
 
@@ -51,9 +52,8 @@ def learning(record: NetworkRecord) -> go.Figure | None:
         figure.update_yaxes(title_text="share of batches<br>with raised weights", row=3, col=1)
     styled(figure, height=640 if bumps else 520)
     for row, title in enumerate(("loss", "error"), start=1):
-        told = [y for trace in figure.select_traces(row=row, col=1) for y in trace.y if y > 0]
-        ticks = log_ticks(min(told), max(told)) if told else {}
-        figure.update_yaxes(title_text=title, type="log", row=row, col=1, **ticks)
+        axis = log_axis(y for trace in figure.select_traces(row=row, col=1) for y in trace.y)
+        figure.update_yaxes(title_text=title, row=row, col=1, **axis)
     figure.update_xaxes(title_text="epoch", row=3 if bumps else 2, col=1)
     return figure
 
@@ -61,8 +61,8 @@ def learning(record: NetworkRecord) -> go.Figure | None:
 def parameters(record: NetworkRecord) -> go.Figure | None:
     """Histogram and matrix of the weights and delays of every layer."""
     found = {
-        f"{kind} to {layer}": values
-        for kind in ("weights", "delays")
+        _titled(f"{kind}:{layer}"): values
+        for kind in _KINDS
         for layer, values in record.named(kind).items()
     }
     if not found:
@@ -108,7 +108,7 @@ def monitors(record: NetworkRecord) -> go.Figure | None:
         return None
     found = record.named("monitor")
     times = record.arrays.get("label_times")
-    titles = [escaped(" to ".join(name.split(":", 1))) for name in found]
+    titles = [escaped(_titled(name)) for name in found]
     if times is not None:
         titles.append("time of the label's neuron")
     n_rows = -(-len(titles) // 2)
@@ -136,6 +136,12 @@ def monitors(record: NetworkRecord) -> go.Figure | None:
     figure.update_layout(margin={"t": 80}, legend={"y": 1.08 if n_rows > 1 else 1.14})
     figure.update_xaxes(title_text="epoch", title_standoff=4)
     return figure
+
+
+def _titled(name: str) -> str:
+    """`recurrent_weights:hidden` as `recurrent weights to hidden`."""
+    kind, layer = name.split(":", 1)
+    return f"{kind.replace('_', ' ')} to {layer}"
 
 
 def _bands(epochs: NDArray[Any], values: NDArray[Any], *, legend: bool) -> list[go.Scatter]:

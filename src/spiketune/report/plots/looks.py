@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -153,6 +153,12 @@ def objective_axis(
     if not log:
         return {"type": "linear", "range": [low, high]}
     return {"type": "log", "range": [low, high], **log_ticks(10**low, 10**high)}
+
+
+def log_axis(values: Iterable[float]) -> dict[str, Any]:
+    """A logarithmic axis with ticks for those values that have a place on it: finite, above 0."""
+    told = [value for value in values if 0 < value < math.inf]
+    return {"type": "log", **(log_ticks(min(told), max(told)) if told else {})}
 
 
 def log_ticks(low: float, high: float) -> dict[str, Any]:
