@@ -181,14 +181,14 @@ def test_a_kill_repeats_nothing_that_was_finished(tmp_path, monkeypatch):
     log = tmp_path / "log"
     study = study_of(tmp_path, {"log": str(log)})
     log.unlink()
-    keep = over_seeds._keep
+    keep = over_seeds.keep
 
     def killed(result, job):
         keep(result, job)
         if job.number == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(over_seeds, "_keep", killed)
+    monkeypatch.setattr(over_seeds, "keep", killed)
     with pytest.raises(KeyboardInterrupt):
         study.confirm(top=2, seeds=3)
     monkeypatch.undo()
