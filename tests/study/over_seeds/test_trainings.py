@@ -25,8 +25,8 @@ def scheduler():
 class Call:
     """One call of `confirm` on jobs of a scheduler, of two seeds of one candidate."""
 
-    def __init__(self, folder, scheduler, n_seeds=2):
-        self.folder, self.n_seeds = folder, n_seeds
+    def __init__(self, folder, scheduler, n_seeds=2, labels=("one",)):
+        self.folder, self.n_seeds, self.labels = folder, n_seeds, labels
         config = ExecutorConfig(name="slurm", jobs=4, poll=0.2)
         self.executor = SchedulerJobsExecutor(scheduler, config, base_folder=TESTS, settle_s=0.3)
 
@@ -34,11 +34,11 @@ class Call:
         place = self.folder / "confirm" / candidate.label / f"seed-{k}"
         params = {"x": 0.25, "log": str(self.folder / "log"), "let": str(self.folder / "let")}
         places = {"folder": str(place), "checkpoint_folder": str(place / "checkpoints")}
-        made = job(self.folder, k, candidate.label)
+        made = job(self.folder, k, "waits_until_let")
         return replace(made, study="confirm", params=params, seed=k, **places)
 
-    def run(self, listen=lambda *_: None, labels=("waits_until_let",)):
-        candidates = [Candidate(label, {}) for label in labels]
+    def run(self, listen=lambda *_: None):
+        candidates = [Candidate(label, {}) for label in self.labels]
         return train_over_seeds(candidates, self.n_seeds, self.job, self.executor, listen)
 
     def interrupted(self):
@@ -46,8 +46,8 @@ class Call:
         begun = set()
 
         def listen(label, seed, message):
-            begun.add(seed)
-            if isinstance(message, Report) and len(begun) == self.n_seeds:
+            begun.add((label, seed))
+            if isinstance(message, Report) and len(begun) == self.n_seeds * len(self.labels):
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -94,8 +94,12 @@ def test_jobs_that_outlive_a_killed_call_are_taken_over_by_the_next(tmp_path, sc
 def test_a_job_that_goes_on_under_another_number_is_told(tmp_path, scheduler, monkeypatch):
     """No second one may write into its folder."""
     monkeypatch.setattr("spiketune.study.over_seeds.places.ADOPTION_S", 0.2)
-    Call(tmp_path, scheduler).interrupted()
-    with pytest.raises(SpiketuneError, match=r"seed-0: job 1 on .* trains there for an earlier"):
-        Call(tmp_path, scheduler).run(labels=("number", "waits_until_let"))
-    assert len(scheduler.jobs) == 2
-    assert not list(Path(tmp_path / "confirm").glob("*/*/stop"))
+    first = Call(tmp_path, scheduler, 2, ("one", "two")).interrupted()
+    second = Call(tmp_path, scheduler, 1, ("one", "two"))  # the first of two was number 2
+    with pytest.raises(
+        SpiketuneError, match=r"two/seed-0: job 3 on .* trains there for an earlier"
+    ):
+        second.run()
+    second.executor.close()
+    assert len(scheduler.jobs) == first.starts() == 4
+    assert not list(Path(tmp_path / "confirm").glob("*/*/stop"))  # nor is the other one ended

@@ -10,7 +10,7 @@ from typing import Any, Final
 from spiketune.executors.attempt_folder import make_free
 from spiketune.executors.base import Executor
 from spiketune.messages import Failure, Job, Message, Report, Result
-from spiketune.study.over_seeds.packs import packed
+from spiketune.study.over_seeds.packs import Pack, packed
 from spiketune.study.over_seeds.places import keep, kept_result, wait_until_free, was_begun
 
 _POLL_S: Final = 0.5
@@ -56,6 +56,9 @@ def train_over_seeds(
 
     Returns:
         How they ended, by candidate and seed.
+
+    Raises:
+        SpiketuneError: If a job that an earlier call began goes on and cannot be taken over.
     """
     queue = [
         replace(job(candidate, k), number=i * n_seeds + k)
@@ -87,9 +90,8 @@ def _run(
         job.number: result for job in queue if (result := kept_result(job)) is not None
     }
     waiting = packed([job for job in queue if job.number not in ends], executor.free_slots)
-    goes_on = [p for p in waiting if was_begun(p.job) and executor.adopt(p.job) is not None]
+    goes_on = _taken_over(waiting, executor)
     waiting = [pack for pack in waiting if pack not in goes_on]
-    wait_until_free([job for pack in waiting for job in pack.places])
     running = {pack.job.number: pack for pack in goes_on}
     while waiting or running:
         while waiting and executor.free_slots:
@@ -116,3 +118,16 @@ def _run(
                 if isinstance(end, Result):
                     keep(end, queue[end.number])
     return [ends[job.number] for job in queue]
+
+
+def _taken_over(packs: Sequence[Pack], executor: Executor) -> list[Pack]:
+    """Those that an earlier call began and that go on; the places of the others are free then.
+
+    Raises:
+        SpiketuneError: If a job that cannot be taken over goes on; nothing is taken over then.
+    """
+    begun = [pack for pack in packs if was_begun(pack.job)]
+    wait_until_free([job for pack in packs if pack not in begun for job in pack.places])
+    found = [pack for pack in begun if executor.adopt(pack.job) is not None]
+    wait_until_free([job for pack in begun if pack not in found for job in pack.places])
+    return found
