@@ -9,7 +9,6 @@ from torch import nn
 
 from spiketune.config.architecture import plan_layers
 from spiketune.config.network import Network
-from spiketune.errors import ConfigError
 from spiketune.snn.layers import dropped
 from spiketune.snn.networks import SpikingNetwork, n_parameters
 
@@ -36,11 +35,6 @@ def test_one_copy_keeps_the_plain_name_and_unnamed_layers_their_index() -> None:
 def test_a_layer_repeated_zero_times_is_left_out() -> None:
     found = plans({"dense": 7, "repeat": 0}, {"dense": "classes"})
     assert [(s.inputs, s.outputs) for s in found] == [((4,), (3,))]
-
-
-def test_two_layers_of_one_name_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"trial\.network\.layers: the name 'a' is given 2 times"):
-        plans({"name": "a", "dense": 7}, {"name": "a", "dense": "classes"})
 
 
 def test_the_decay_is_a_default_a_number_a_time_constant_or_drawn() -> None:
