@@ -24,7 +24,7 @@ from spiketune.study.preparing import prepare
 from spiketune.study.progress import Progress
 from spiketune.study.records import folder as folders
 from spiketune.study.records.folder import StudyFolder
-from spiketune.study.records.journal import StudyLock
+from spiketune.study.records.lock import StudyLock
 from spiketune.study.records.results import TrialRow, directions_of, frame, front, knee, ranked, row
 from spiketune.study.records.storage import StudyStorage
 from spiketune.study.running import run_session, storage_of, study_of

@@ -23,7 +23,7 @@ from spiketune.errors import ConfigError, InputError
 from spiketune.study.feasibility import closest_in_words
 from spiketune.study.over_seeds.sweeps import n_combinations
 from spiketune.study.records.folder import dated_sibling
-from spiketune.study.records.journal import StudyLock
+from spiketune.study.records.lock import StudyLock
 from spiketune.study.records.results import TrialRow, eligible, front, hypervolume, ranked
 
 _WATCH_S = 2.0

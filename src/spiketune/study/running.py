@@ -27,7 +27,7 @@ from spiketune.study.jobs import JobMaker
 from spiketune.study.loop import Reason, StudyLoop
 from spiketune.study.progress import Progress
 from spiketune.study.records.folder import StudyFolder
-from spiketune.study.records.journal import StudyLock
+from spiketune.study.records.lock import StudyLock
 from spiketune.study.records.storage import StudyStorage
 from spiketune.study.records.table import ResultsTable
 from spiketune.study.rungs import leaf, resource_of

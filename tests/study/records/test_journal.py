@@ -1,17 +1,15 @@
 import json
 import multiprocessing
 import os
-import subprocess
-import sys
 
 import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from spiketune.errors import InputError, SpiketuneError, StudyLockedError
+from spiketune.errors import InputError, SpiketuneError
 from spiketune.study.records import journal as journal_module
-from spiketune.study.records.journal import BatchedStorage, JournalFile, StudyLock
+from spiketune.study.records.journal import BatchedStorage, JournalFile
 
 
 @pytest.fixture
@@ -133,25 +131,6 @@ def test_a_stock_writer_beside_ours_loses_nothing_on_either_side(path):
     ):
         assert sum(key.startswith("stock-") for key in attributes) == 100
         assert sum(key.startswith("ours-") for key in attributes) == written
-
-
-def test_a_second_asker_is_refused_and_told_who_holds_the_study(tmp_path):
-    lock = StudyLock(tmp_path / "study.lock")
-    assert StudyLock.is_held(tmp_path / "study.lock")
-    with pytest.raises(StudyLockedError, match=f"pid {os.getpid()}"):
-        StudyLock(tmp_path / "study.lock")
-    lock.release()
-    assert not StudyLock.is_held(tmp_path / "study.lock")
-    StudyLock(tmp_path / "study.lock").release()
-
-
-def test_the_lock_of_a_killed_process_is_free(tmp_path):
-    code = (
-        "import os, sys, pathlib; from spiketune.study.records.journal import StudyLock;"
-        "lock = StudyLock(pathlib.Path(sys.argv[1])); os.kill(os.getpid(), 9)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "study.lock")], check=False)
-    StudyLock(tmp_path / "study.lock").release()
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

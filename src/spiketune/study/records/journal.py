@@ -2,17 +2,15 @@
 
 The stock file backend is lost for good after one torn line, and stalls for 30 s on a lock whose
 holder was killed. This one writes with O_APPEND, so that a stock writer beside it loses
-nothing, and is held by one asker at a time through a lock that the kernel frees.
+nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
-import socket
 import time
 from collections.abc import Container, Iterator
 from pathlib import Path
@@ -22,7 +20,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from spiketune.errors import InputError, SpiketuneError, StudyLockedError
+from spiketune.errors import InputError, SpiketuneError
 
 _TAIL_PATIENCE_S = 2.0  # a live writer finishes its line in milliseconds
 _TAIL_POLL_S = 0.02
@@ -173,56 +171,3 @@ class BatchedStorage(JournalStorage):
     def last_created_trial_id(self) -> int:
         """Id of the trial that this process created last."""
         return self._replay_result._last_created_trial_id_by_this_process
-
-
-@final
-class StudyLock:
-    """One asker at a time: an exclusive lock on a file, freed by the kernel when it dies.
-
-    Raises:
-        StudyLockedError: If another process holds it; names its host and pid.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = self.holder(path)
-            os.close(self._file)
-            raise StudyLockedError(
-                f"{path.parent}: another process runs this study ({holder}); "
-                "wait for it, or stop it first"
-            ) from None
-        os.ftruncate(self._file, 0)
-        text = f"host {socket.gethostname()}, pid {os.getpid()}\n"
-        os.pwrite(self._file, text.encode(), 0)
-
-    @staticmethod
-    def holder(path: Path) -> str:
-        """Who holds the lock, as text."""
-        return path.read_text(encoding="utf-8").strip() or "host unknown"
-
-    @staticmethod
-    def is_held(path: Path) -> bool:
-        """Whether some process holds the lock."""
-        try:
-            file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(file)
-        return False
-
-    def release(self) -> None:
-        """Give the lock back."""
-        with contextlib.suppress(OSError):
-            os.close(self._file)
