@@ -12,7 +12,7 @@ from spiketune.config.loading import Configuration, without_parameters
 from spiketune.config.study import Budget, seconds
 from spiketune.config.study import Study as StudySection
 from spiketune.errors import InputError, StudyExistsError
-from spiketune.study.budget import n_counted, own, uptime_s
+from spiketune.study.budget import n_counted, own, unspent, uptime_s
 from spiketune.study.loop import Reason
 from spiketune.study.over_seeds.confirmation import Confirmation, from_record
 from spiketune.study.over_seeds.confirming import worth_confirming
@@ -195,16 +195,18 @@ class Study:
         Args:
             trials: So many more than there are; None keeps the budget of `study.yaml`.
             time: So much more time, in seconds or as text (`"90m"`); None keeps the budget.
+                Where one of the two is given, the other, if it is spent, is lifted.
             listen: Told of progress; a progress display on the terminal if None.
 
         Raises:
-            StudyLockedError: If another process runs the study.
+            StudyLockedError: If another process runs the study; nothing is changed.
         """
+        StudyLock(self.folder.lock).release()  # refuse at once, before anything is made ready
         if trials is not None or time is not None:
-            counted = n_counted(self.storage.trials()) if self.folder.journal.exists() else 0
+            budget, n_spent, spent_s = self.section.budget, self._n_counted(), self._uptime_s()
             self.set_budget(
-                trials=counted + trials if trials is not None else self.section.budget.trials,
-                time_s=self._uptime_s() + seconds(time) if time is not None else None,
+                trials=unspent(budget.trials, n_spent) if trials is None else n_spent + trials,
+                time_s=unspent(budget.time, spent_s) if time is None else spent_s + seconds(time),
             )
         self.prepare()
         try:
@@ -246,11 +248,19 @@ class Study:
         )
 
     def set_budget(self, *, trials: int | None, time_s: float | None) -> None:
-        """Set the budget of `study.yaml`, in trials and in seconds."""
+        """Set the budget of `study.yaml`, in trials and in seconds.
+
+        Raises:
+            StudyLockedError: If a process runs the study, by the budget that it began with.
+        """
         budget = Budget(trials=trials, time=time_s)
         section = self.section.model_copy(update={"budget": budget})
-        folders.update_study(self.folder, section)
+        with StudyLock(self.folder.lock):
+            folders.update_study(self.folder, section)
         self.folder, self.configuration = folders.load(self.path)
+
+    def _n_counted(self) -> int:
+        return n_counted(self.storage.trials()) if self.folder.journal.exists() else 0
 
     def _uptime_s(self) -> float:
         if not self.folder.journal.exists():

@@ -50,7 +50,8 @@ def tune(
         objectives: `minimize` or `maximize` by metric.
         folder: The study's folder.
         trials: Trials to run now; 0 only makes the study.
-        time: Longest time to run now, in seconds or as text (`"90m"`).
+        time: Longest time to run now, in seconds or as text (`"90m"`); what an earlier call left
+            of its own if None.
         constraints: Inequalities over metrics, such as `"n_parameters <= 200000"`.
         require: Expressions over parameters that a configuration must meet.
         sampler: Name, or name and options (`{"name": "tpe", "n_startup_trials": 20}`); `auto`

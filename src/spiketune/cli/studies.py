@@ -99,7 +99,6 @@ def resume(
     Example: [bold]spiketune resume runs/quickstart --add-trials 20[/bold]
     """
     study = Study(path)
-    StudyLock(study.folder.lock).release()  # refuse at once, before anything is changed
     if add_time is not None:
         _duration(add_time)
     if add_trials or add_time:
