@@ -59,3 +59,40 @@ def test_the_budget_of_a_study_that_another_process_runs_is_left_alone(tmp_path)
             with pytest.raises(StudyLockedError):
                 edit()
         assert budget_of(study) == (1000, None)
+
+
+def test_what_is_added_to_a_budget_that_lacks_it_comes_on_top_of_what_is_spent(tmp_path):
+    study = made(tmp_path / "s", trials=4)
+    run(study)
+    study.extend(5, "2s")
+    trials, time_s = budget_of(study)
+    assert trials == 9
+    assert time_s > 2.0
+    study.set_budget(trials=None, time_s=3600.0)
+    study.extend(3)
+    assert budget_of(study) == (7, 3600.0)
+    assert len(run(study).rows()) == 7
+
+
+def test_what_is_added_is_not_kept_from_running_by_a_limit_that_is_spent(tmp_path):
+    study = made(tmp_path / "s", trials=4)
+    run(study)
+    study.extend(time=0.001)
+    trials, time_s = budget_of(study)
+    assert trials is None
+    assert time_s > 0.001
+    assert run(study).session.reason == "time"  # and has spent a little more than it had
+    n_before = len(study.rows())
+    study.extend(trials=2)
+    assert budget_of(study) == (n_before + 2, None)
+    study.extend()
+    assert budget_of(study) == (n_before + 2, None)
+    assert len(run(study).rows()) == n_before + 2
+
+
+def test_what_is_added_to_a_budget_with_something_left_comes_on_top_of_all_of_it(tmp_path):
+    study = made(tmp_path / "s", trials=40, time=7200.0)
+    study.extend(trials=5)
+    assert budget_of(study) == (45, 7200.0)
+    study.extend(time="1h")
+    assert budget_of(study) == (45, 10800.0)

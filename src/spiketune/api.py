@@ -92,6 +92,14 @@ class Study:
         return dict(self.section.objectives)
 
     @property
+    def budget(self) -> str:
+        """What it may spend over all sessions, in words."""
+        budget = self.section.budget
+        trials = [] if budget.trials is None else [f"{budget.trials} trials"]
+        time = [] if budget.time is None else [f"{budget.time:g} s"]
+        return " or ".join(trials + time) or "no limit"
+
+    @property
     def why_this_sampler(self) -> str | None:
         """Why `auto` chose the sampler; None if the file names it."""
         facts = folders.read_document(self.folder).get("provenance", {})
@@ -147,7 +155,7 @@ class Study:
             test_openings=self.storage.test_openings() if started else [],
             provenance=document.get("provenance", {}),
             sampler=self.section.sampler.name,
-            budget=_budget_in_words(self.section.budget),
+            budget=self.budget,
             constraints=self.section.constraints,
             retrained=self.storage.retrained() if started else [],
             confirmation=self.confirmation(),
@@ -202,12 +210,7 @@ class Study:
             StudyLockedError: If another process runs the study; nothing is changed.
         """
         StudyLock(self.folder.lock).release()  # refuse at once, before anything is made ready
-        if trials is not None or time is not None:
-            budget, n_spent, spent_s = self.section.budget, self._n_counted(), self._uptime_s()
-            self.set_budget(
-                trials=unspent(budget.trials, n_spent) if trials is None else n_spent + trials,
-                time_s=unspent(budget.time, spent_s) if time is None else spent_s + seconds(time),
-            )
+        self._add(Budget(), trials, time)
         self.prepare()
         try:
             self.session = self._run_session(listen)
@@ -240,11 +243,31 @@ class Study:
             self._prepared = True
 
     def extend(self, trials: int | None = None, time: float | str | None = None) -> None:
-        """Add to the budget of `study.yaml`."""
-        budget = self.section.budget
+        """Add to the budget of `study.yaml`, or to what is spent if that is more.
+
+        Where one of the two is given, the other, if it is spent, is lifted.
+
+        Args:
+            trials: So many more.
+            time: So much more time, in seconds or as text (`"90m"`).
+
+        Raises:
+            StudyLockedError: If a process runs the study.
+        """
+        self._add(self.section.budget, trials, time)
+
+    def _add(self, start: Budget, trials: int | None, time: float | str | None) -> None:
+        """Set the budget to so much more than `start`, or than what is spent if that is more."""
+        if trials is None and time is None:
+            return
+        budget, n_spent, spent_s = self.section.budget, self._n_counted(), self._uptime_s()
         self.set_budget(
-            trials=budget.trials if trials is None else (budget.trials or 0) + trials,
-            time_s=budget.time if time is None else (budget.time or 0.0) + seconds(time),
+            trials=unspent(budget.trials, n_spent)
+            if trials is None
+            else max(start.trials or 0, n_spent) + trials,
+            time_s=unspent(budget.time, spent_s)
+            if time is None
+            else max(start.time or 0.0, spent_s) + seconds(time),
         )
 
     def set_budget(self, *, trials: int | None, time_s: float | None) -> None:
@@ -377,12 +400,3 @@ def open(path: str | Path) -> Study:  # noqa: A001 -- spiketune.open, as there i
         StudyNotFoundError: If there is none.
     """
     return Study(path)
-
-
-def _budget_in_words(budget: Budget) -> str:
-    parts = []
-    if budget.trials is not None:
-        parts.append(f"{budget.trials} trials")
-    if budget.time is not None:
-        parts.append(f"{budget.time:g} s")
-    return " or ".join(parts) or "no limit"

@@ -89,9 +89,16 @@ def resume(
     path: StudyPath,
     add_trials: Annotated[
         int | None,
-        typer.Option(min=1, max=_MOST_TRIALS, help="So many trials more than the budget."),
+        typer.Option(
+            min=1, max=_MOST_TRIALS, help="So many trials more; lifts a time budget that is spent."
+        ),
     ] = None,
-    add_time: Annotated[str | None, typer.Option(help="So much time more, such as 90m.")] = None,
+    add_time: Annotated[
+        str | None,
+        typer.Option(
+            help="So much time more, such as 90m; lifts a number of trials that is spent."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Go on with a search that was interrupted, or that shall have more.
@@ -103,6 +110,7 @@ def resume(
         _duration(add_time)
     if add_trials or add_time:
         study.extend(add_trials, add_time)
+        say(f"budget: {study.budget}")
     _go(study, json)
 
 
