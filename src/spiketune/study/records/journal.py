@@ -12,12 +12,14 @@ import errno
 import json
 import os
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any, final
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
+from optuna.storages.journal._storage import JournalOperation
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from spiketune.errors import InputError, SpiketuneError
@@ -125,7 +127,7 @@ class BatchedStorage(JournalStorage):
     def batch(self) -> Iterator[None]:
         """Operations inside reach the file together when the block ends without an error.
 
-        Their effects, and what they return, can only be seen afterwards.
+        Their effects, and what they return, can only be seen afterwards (but for a study's id).
         """
         self._batch = []
         try:
@@ -137,6 +139,16 @@ class BatchedStorage(JournalStorage):
             self._backend.append_logs(logs)
             with self._thread_lock:
                 self._sync_with_backend()
+
+    def create_new_study(
+        self, directions: Sequence[StudyDirection], study_name: str | None = None
+    ) -> int:
+        """Make a study and say its id; in a batch, the id that it gets as the batch ends."""
+        if self._batch is None or study_name is None:
+            return super().create_new_study(directions, study_name)
+        named = {"study_name": study_name, "directions": directions}
+        self._write_log(JournalOperation.CREATE_STUDY, named)
+        return self._replay_result._next_study_id
 
     def _write_log(self, op_code: int, extra_fields: dict[str, Any]) -> None:
         if self._batch is None:
