@@ -1,11 +1,13 @@
 """A study as an object: what it may spend, and what it refuses."""
 
+import gc
+
 import pytest
 
 from spiketune.api import Study
 from spiketune.errors import StudyLockedError
 from spiketune.study.records.lock import StudyLock
-from tests.study.support import document, make
+from tests.study.support import document, make, n_open_files
 
 
 def made(folder, **budget):
@@ -96,3 +98,13 @@ def test_what_is_added_to_a_budget_with_something_left_comes_on_top_of_all_of_it
     assert budget_of(study) == (45, 7200.0)
     study.extend(time="1h")
     assert budget_of(study) == (45, 10800.0)
+
+
+def test_a_notebook_that_looks_at_studies_again_and_again_leaves_no_file_open(tmp_path):
+    study = run(made(tmp_path / "s", trials=2))
+    gc.collect()
+    before = n_open_files()
+    for _ in range(10):
+        assert len(Study(study.path).rows()) == 2
+    gc.collect()
+    assert n_open_files() <= before

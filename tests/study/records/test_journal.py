@@ -1,3 +1,4 @@
+import gc
 import json
 import multiprocessing
 import os
@@ -10,6 +11,7 @@ from optuna.storages.journal import JournalFileBackend
 from spiketune.errors import InputError, SpiketuneError
 from spiketune.study.records import journal as journal_module
 from spiketune.study.records.journal import BatchedStorage, JournalFile
+from tests.study.support import n_open_files
 
 
 @pytest.fixture
@@ -131,6 +133,25 @@ def test_a_stock_writer_beside_ours_loses_nothing_on_either_side(path):
     ):
         assert sum(key.startswith("stock-") for key in attributes) == 100
         assert sum(key.startswith("ours-") for key in attributes) == written
+
+
+def test_a_journal_that_nobody_refers_to_any_more_is_closed(path):
+    BatchedStorage(JournalFile(path, writable=True)).get_all_studies()
+    before = n_open_files()
+    for _ in range(20):
+        BatchedStorage(JournalFile(path, writable=False)).get_all_studies()
+    gc.collect()
+    assert n_open_files() <= before
+
+
+def test_a_journal_is_closed_once(path):
+    journal = JournalFile(path, writable=True)
+    journal.close()
+    with path.open("rb") as other:  # gets the number that the journal's file had
+        journal.close()
+        del journal
+        gc.collect()
+        assert other.read() == b""
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

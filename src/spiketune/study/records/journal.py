@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import time
+import weakref
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -47,6 +48,7 @@ class JournalFile(BaseJournalBackend):
             self._file = os.open(path, flags | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
+        self._close = weakref.finalize(self, os.close, self._file)
         self._n_read = 0
         self._offset = 0
 
@@ -109,8 +111,8 @@ class JournalFile(BaseJournalBackend):
         return 0
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)
+        """Close the file; it closes by itself with the last that refers to this object."""
+        self._close()
 
 
 @final
