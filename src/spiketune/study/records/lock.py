@@ -6,10 +6,14 @@ import contextlib
 import fcntl
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Self, final
 
 from spiketune.errors import InputError, StudyLockedError
+
+_PATIENCE_S = 0.2  # who only looks whether the lock is held has it for microseconds
+_POLL_S = 0.01
 
 
 @final
@@ -20,7 +24,7 @@ class StudyLock:
         path: The file; made if absent.
 
     Raises:
-        InputError: If the file cannot be opened.
+        InputError: If the file cannot be opened, locked or written.
         StudyLockedError: If another process holds it; names its host and pid.
     """
 
@@ -31,17 +35,35 @@ class StudyLock:
         except OSError as error:
             raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = self.holder(path)
-            os.close(self._file)
-            raise StudyLockedError(
-                f"{path.parent}: another process runs this study ({holder}); "
-                "wait for it, or stop it first"
-            ) from None
+            self._take()
+        except OSError as error:
+            self.release()
+            raise InputError(f"{path}: cannot be locked: {error.strerror}") from error
+        except BaseException:
+            self.release()
+            raise
+
+    def _take(self) -> None:
+        """Lock the file and write into it who did."""
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while not self._is_free():
+            if time.monotonic() > deadline_s:
+                raise StudyLockedError(
+                    f"{self._path.parent}: another process runs this study "
+                    f"({self.holder(self._path)}); wait for it, or stop it first"
+                )
+            time.sleep(_POLL_S)
         os.ftruncate(self._file, 0)
         text = f"host {socket.gethostname()}, pid {os.getpid()}\n"
         os.pwrite(self._file, text.encode(), 0)
+
+    def _is_free(self) -> bool:
+        """Whether nobody held the lock; it is ours from now on."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     @staticmethod
     def holder(path: Path) -> str:
@@ -52,7 +74,7 @@ class StudyLock:
     def is_held(path: Path) -> bool:
         """Whether some process holds the lock."""
         try:
-            file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # others may look as well
         except OSError:
             return False
         try:
