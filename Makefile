@@ -30,7 +30,9 @@ install-dev: $(VENV)/.installed-dev
 quickstart: install
 	$(BIN)/spiketune run quickstart --new
 
-test: lint types imports pytest
+test: lint imports
+	$(MAKE) --no-print-directory --jobs=2 types test-places  # which mostly waits
+	$(MAKE) --no-print-directory test-others
 
 lint: install-dev
 	$(BIN)/ruff check .

@@ -110,15 +110,25 @@ def test_nothing_is_written_to_the_storage_behind(blind: bool) -> None:
     assert journal.view.study_attrs == {}
 
 
-def test_a_blind_sampler_sees_what_is_infeasible_at_the_worst_value() -> None:
+def test_a_blind_sampler_sees_feasibility_first() -> None:
     journal = Journal(blind=True, directions=("minimize", "maximize"))
     journal.add(COMPLETE, [1.0, 9.0])
     journal.add(COMPLETE, [3.0, 5.0], size=-1.0)
-    journal.add(COMPLETE, [2.0, 8.0], size=1.0)
+    journal.add(COMPLETE, [2.0, 8.0], size=1.0, silence=-1.0)
     journal.add(FAIL)
-    assert [t.values for t in journal.seen()] == [[1.0, 9.0], [3.0, 5.0], [3.0, 5.0], [3.0, 5.0]]
+    assert [t.values for t in journal.seen()] == [[1.0, 9.0], [3.0, 5.0], [4.0, 4.0], [5.0, 3.0]]
     journal.add(COMPLETE, [7.0, 6.0])
-    assert [t.values for t in journal.seen()][2:4] == [[7.0, 5.0], [7.0, 5.0]]
+    assert [t.values for t in journal.seen()][2:4] == [[8.0, 4.0], [9.0, 3.0]]
+    journal.add(COMPLETE, [0.0, 9.5], size=0.25, silence=0.5)
+    assert [t.values for t in journal.seen()][5] == [7.75, 4.25]
+    journal.add(COMPLETE, [0.0, 9.5], size=2.0)
+    assert [t.values for t in journal.seen()][2:] == [
+        [8.0, 4.0],
+        [10.0, 2.0],  # what failed is behind all
+        [7.0, 6.0],
+        [7.75, 4.25],
+        [9.0, 3.0],
+    ]
 
 
 def test_failures_before_any_value_are_seen_too() -> None:
@@ -126,7 +136,7 @@ def test_failures_before_any_value_are_seen_too() -> None:
         journal = Journal(blind=blind)
         journal.add(FAIL)
         seen = journal.seen()
-        assert (seen[0].state, seen[0].values) == (COMPLETE, [0.0])
+        assert (seen[0].state, seen[0].values) == (COMPLETE, [float(blind)])
 
 
 def test_running_and_waiting_trials_pass_through_and_change_when_they_end() -> None:

@@ -14,7 +14,6 @@ in a draft until the trial is written down.
 from __future__ import annotations
 
 import copy
-import itertools
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, final
@@ -45,8 +44,8 @@ class SamplerView(BaseStorage):
         storage: The storage behind it, of an Optuna study.
         study_id: That study.
         space: The search space.
-        blind: Whether the sampler ignores constraints; it then sees an infeasible trial at the
-            worst value told so far.
+        blind: Whether the sampler ignores constraints; it then sees an infeasible trial behind
+            the worst value told so far, by as much as it breaks them.
         plain: Whether the sampler deals with failures itself, and sees them as they are.
     """
 
@@ -73,12 +72,13 @@ class SamplerView(BaseStorage):
         self._open: set[int] = set()
         self._waiting: set[int] = set()
         self._unusable: set[int] = set()
-        self._infeasible: set[int] = set()
+        self._excess: dict[int, float] = {}  # by which infeasible trials break constraints
+        self._most_excess = 0.0
         self._told: list[list[float]] = []
         self._worst: list[float] | None = None  # of what was told
         self._constraints: tuple[str, ...] = ()
         self._stale = False
-        self._filler: list[float] | None = None  # what unusable trials show as values
+        self._filler: tuple[list[float], float] | None = None  # what unusable trials show
         self._study_attrs: dict[str, Any] = {}
         self.draft = create_trial(state=TrialState.RUNNING)
 
@@ -121,7 +121,7 @@ class SamplerView(BaseStorage):
             self._stale, self._filler = False, None
         if self._plain:
             return
-        if self._unusable or (self._blind and self._infeasible):
+        if self._unusable or (self._blind and self._excess):
             self._fill(changed)
 
     def _take_in(self, i: int) -> None:
@@ -147,9 +147,10 @@ class SamplerView(BaseStorage):
             names = {_RAN}
         elif trial.state == TrialState.COMPLETE:
             self._tell(trial.values)
-            self._infeasible.discard(i)  # what waits at a rung may meet constraints later
-            if any(value > 0 for value in constraints.values()):
-                self._infeasible.add(i)
+            self._excess.pop(i, None)  # what waits at a rung may meet constraints later
+            if (excess := sum(value for value in constraints.values() if value > 0)) > 0:
+                self._excess[i] = excess
+                self._most_excess = max(self._most_excess, excess)
         if not names <= set(self._constraints):
             self._constraints = tuple(sorted({*self._constraints, *names}))
             self._stale = True  # all trials must carry the same constraints
@@ -197,21 +198,30 @@ class SamplerView(BaseStorage):
     def _fill(self, changed: Iterable[int]) -> None:
         """Give failed trials values that teach the objectives nothing: the median told so far.
 
-        A sampler that is blind to constraints gets the worst value instead, for infeasible
-        trials too.
+        A sampler that is blind to constraints is shown feasibility first instead: an infeasible
+        trial at the worst value told plus all that it breaks constraints by, a failed one behind
+        these.
+
+        Source: Deb (2000), "An efficient constraint handling method for genetic algorithms", eq. 4.
         """
+        directions = self._storage.get_study_directions(self._study_id)
+        worse = [-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions]
         if self._worst is not None:
             filler = self._worst
         elif self._told:
             filler = [float(v) for v in np.median(np.array(self._told), axis=0)]
         else:
-            filler = [0.0] * len(self._storage.get_study_directions(self._study_id))
-        kinds = (self._unusable, self._infeasible) if self._blind else (self._unusable,)
-        # Those taken in earlier show the same filler already.
-        old = [] if filler == self._filler else itertools.chain(*kinds)
-        for i in (*old, *(i for i in changed if any(i in kind for kind in kinds))):
-            self._seen[i].values = filler
-        self._filler = filler
+            filler = [0.0] * len(directions)
+        excesses = self._excess if self._blind else {}
+        most = self._most_excess + 1.0 if self._blind else 0.0  # of a failure: behind all
+        if (filler, most) != self._filler:  # else those taken in earlier show it already
+            changed = (*self._unusable, *excesses)
+        for i in changed:
+            if i in self._unusable or i in excesses:
+                excess = most if i in self._unusable else excesses[i]
+                pairs = zip(filler, worse, strict=True)
+                self._seen[i].values = [value + sign * excess for value, sign in pairs]
+        self._filler = (filler, most)
 
     # What a sampler reads.
 
