@@ -52,6 +52,32 @@ def raises_above_half(trial):
     return trial.params["x"]
 
 
+def raises_above_half_when_let(trial):
+    """Two objectives that no value is best in; fails above a half once the file `let` is there."""
+    x = trial.params["x"]
+    if x > 0.5 and Path(trial.params["let"]).exists():
+        raise ValueError("too large")
+    return {"loss": x, "size": -x}
+
+
+def speaks_numpy(trial):
+    """Every number that it gives is one of NumPy's."""
+    import numpy as np
+
+    for epoch in np.arange(1, 4):
+        trial.report(epoch, loss=np.float32(0.5))
+    trial.report(np.float32(3.5), loss=0.5)
+    trial.set_constraint("small", np.float32(-1.0))
+    counts = {np.int64(3): [np.float32(0.5), np.bool_(True)]}
+    trial.note(rate=np.float32(0.25), rates=np.array([[0.5, 1.0]]), counts=counts)
+    return np.float32(0.5)
+
+
+def notes_an_object(trial):
+    trial.note(fine=1, model=object())
+    return 0.0
+
+
 def costs(trial):
     return {"loss": trial.params["x"], "cost_s": 1e6}
 
@@ -120,6 +146,10 @@ def segfaults(trial):
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
+def dies_of_a_nameless_signal(trial):
+    os.kill(os.getpid(), 40)
+
+
 def hangs(trial):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(600)
@@ -148,6 +178,18 @@ def obeys_then_finishes(trial):
     if (trial.checkpoint_dir / "step").exists():
         return trial.params["x"]
     return waits_for_stop(trial)
+
+
+def interrupted(trial):
+    """During the first attempt at trial 1, Ctrl-C is pressed `times` times."""
+    if (trial.number, trial.attempt) == (1, 1):
+        for _ in range(trial.params["times"]):
+            signal.raise_signal(signal.SIGINT)
+        while not trial.should_stop():
+            time.sleep(0.01)
+        (trial.checkpoint_dir / "left").touch()
+        raise spiketune.Preempted
+    return trial.params["x"]
 
 
 def leaves_a_grandchild(trial):
@@ -278,3 +320,15 @@ def ratio(trial):
             break
     bottom = x * (trial.seed % 2) if trial.params.get("by_seed") else x
     return {"loss": x, "top": 1.0, "bottom": bottom}
+
+
+def waits_until_let(trial):
+    """Says that it began; ends once the file `let` is there."""
+    with Path(trial.params["log"]).open("a") as log:
+        log.write(f"{trial.number}\n")
+    trial.report(1, loss=1.0)
+    while not trial.should_stop():
+        if Path(trial.params["let"]).exists():
+            return trial.params["x"]
+        time.sleep(0.01)
+    raise spiketune.Preempted

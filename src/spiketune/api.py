@@ -341,7 +341,7 @@ class Study:
         Raises:
             InputError: If no feasible trial has finished.
         """
-        chosen = worth_confirming(self.rows(), self.directions, top)
+        chosen = worth_confirming(self.rows(), self.directions, top, self.resolved)
         if not chosen:
             raise InputError(
                 f"{self.path}: no feasible trial at full fidelity; "

@@ -201,6 +201,28 @@ def test_a_network_search_ends_in_a_front_and_its_winner_is_retrained(cli, tmp_p
     assert study.storage.retrained()[0]["metrics"] == before[0]["metrics"]
 
 
+def test_of_a_front_that_is_retrained_what_fails_withholds_no_other(cli, file, tmp_path):
+    let = tmp_path / "let"
+    params = {"x": {"grid": [0.25, 0.75]}, "let": str(let)}
+    search = {"sampler": {"name": "grid"}, "objectives": {"loss": "minimize", "size": "minimize"}}
+    cli("run", file("raises_above_half_when_let", params=params, study=search))
+    let.touch()
+    status, out, err = cli("retrain", "runs/mine", "--trial", "front", "--seeds", 2)
+    assert status == 1
+    assert "every seed failed; the first with crash: ValueError: too large" in err
+    lines = [line.split() for line in out.splitlines()[1:]]
+    assert [line[1:3] for line in lines if len(line) > 5] == [
+        ["loss", "0.2500"],
+        ["size", "-0.2500"],
+    ]
+    assert [line[1:] for line in lines if len(line) < 5] == [["0", "of", "2"]]
+    records = Study(tmp_path / "runs/mine").storage.retrained()
+    assert [len(record["seeds"]) for record in records] == [2, 0]
+    let.unlink()
+    status, out, _ = cli("retrain", "runs/mine", "--trial", "front", "--seeds", 2, "--json")
+    assert (status, len(json.loads(out))) == (0, 2)
+
+
 def test_train_calls_a_function_without_ranges_as_well(cli, file, tmp_path):
     content = {"trial": {"function": "targets:number", "params": {"x": 0.5}}}
     file()

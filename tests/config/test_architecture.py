@@ -46,9 +46,39 @@ def test_a_kernel_that_does_not_fit_its_input_is_named() -> None:
 def test_a_convolution_of_a_plain_list_of_values_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"layers\.0: `conv` needs an input with height"):
         outputs(network({"conv": 4, "kernel": 3}), (700,))
-    after_dense = network({"dense": 9}, {"name": "c", "conv": 4, "kernel": 3})
-    with pytest.raises(ConfigError, match=r"layers\.c: `conv` needs an input with height"):
-        outputs(after_dense, (1, 8, 8))
+
+
+@pytest.mark.parametrize("first", [{"dense": 9}, {"recurrent": 9}])
+@pytest.mark.parametrize("second", [{"conv": 4}, {"pool": "max"}])
+def test_pictures_cannot_come_after_a_list_of_values(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    later = {"name": "c", "kernel": 3, **second}
+    with pytest.raises(ValueError, match=r"layers\.c: .* needs an input with height and .* '0'"):
+        network(first, later)
+    network(first, {**later, "repeat": 0})
+    network({**first, "repeat": 0}, later)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [{"name": "a", "dense": 4}, {"name": "a", "dense": 5}],
+        [{"name": "a_1", "dense": 4}, {"name": "a", "dense": 5, "repeat": 2}],
+        [{"name": "out", "dense": 4}],
+    ],
+)
+def test_a_name_is_given_to_one_layer_only(layers: list[dict[str, Any]]) -> None:
+    with pytest.raises(ValueError, match="is given to more than one layer"):
+        network(*layers)
+
+
+@pytest.mark.parametrize("pool", ["sum", "average", "max"])
+def test_a_pool_takes_padding_up_to_half_its_kernel(pool: str) -> None:
+    layer = {"name": "p", "pool": pool, "kernel": [4, 2]}
+    assert outputs(network({**layer, "padding": [2, 1]}), (1, 8, 8))[0] == (1, 3, 5)
+    with pytest.raises(ConfigError, match=r"p\.padding: 2 x 2 is more than half the kernel"):
+        outputs(network({**layer, "padding": 2}), (1, 8, 8))
 
 
 def test_the_output_layer_sends_at_once_and_the_others_after_the_transmission() -> None:
@@ -103,6 +133,9 @@ def test_a_network_that_never_spikes_is_refused() -> None:
     silent = {"layers": [{"dense": "classes", "neuron": {"kind": "integrator"}}]}
     with pytest.raises(ValueError, match="no layer has neurons that spike"):
         Network.model_validate(silent)
+    left_out = {"layers": [{"dense": 4, "repeat": 0}, *silent["layers"]]}
+    with pytest.raises(ValueError, match="no layer has neurons that spike"):
+        Network.model_validate(left_out)
 
 
 def test_a_section_survives_being_written_out_in_full() -> None:

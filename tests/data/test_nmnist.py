@@ -85,6 +85,14 @@ def test_unpacked_folders_are_as_good_as_the_archive(files: Path, tmp_path: Path
         assert np.array_equal(getattr(packed, name), getattr(unpacked, name))
 
 
+def test_an_archive_without_its_top_folder_is_as_good(files: Path, tmp_path: Path) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    members = nmnist_members("Train", 5)
+    write_zip(flat / "Train.zip", {k.removeprefix("Train/"): v for k, v in members.items()})
+    assert np.array_equal(events_in(flat).sources, events_in(files).sources)
+
+
 def test_files_are_converted_once(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = events_in(files)
     monkeypatch.setattr(nmnist, "_convert", lambda *arguments: pytest.fail("converted again"))

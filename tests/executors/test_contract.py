@@ -9,6 +9,7 @@ import pytest
 
 from spiketune.clock import VirtualClock
 from spiketune.config.executor import Executor as ExecutorConfig
+from spiketune.executors.attempt_folder import make_free
 from spiketune.executors.base import Executor
 from spiketune.executors.inline import InlineExecutor
 from spiketune.executors.lease import read_end, read_lease
@@ -212,10 +213,44 @@ def test_an_inline_trial_that_waits_leaves_when_it_is_cancelled(tmp_path):
     assert (end.kind, executor.free_slots) == ("preempted", 1)
 
 
+def test_an_inline_trial_hears_of_a_second_signal_once_its_report_is_written(tmp_path):
+    executor, written = InlineExecutor(execute), []
+
+    def hear(report):
+        executor.interrupt()
+        executor.interrupt()
+        written.append(report)
+
+    executor.listen(hear)
+    executor.submit(job(tmp_path, 0, "quick"))
+    (end,) = executor.events(0.0)
+    assert (end.message, len(written)) == ("ended by a second signal", 1)
+
+
 def test_cancelling_a_trial_that_does_not_run_is_passed_over(executor):
     executor.cancel(99)
     executor.cancel(99, kill=True)
     assert list(executor.events(0.01)) == []
+
+
+@pytest.mark.parametrize("name", [name for name in SUPERVISED if name != "simulated"])
+def test_an_attempt_that_a_close_cut_short_can_be_made_again_in_its_folder(name, tmp_path):
+    """As `confirm` and `retrain` do, which count no attempts."""
+    first = EXECUTORS[name]()
+    first.submit(job(tmp_path, 0, "waits_for_stop"))
+    assert isinstance(first.events(60.0)[0], Report)
+    first.close()
+    folder = tmp_path / "00000/attempt-1"
+    lease = read_lease(folder)
+    deadline_s = time.monotonic() + 10.0
+    while lease.alive() and read_end(folder) is None and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    make_free(folder)
+    second = EXECUTORS[name]()
+    second.submit(job(tmp_path, 0))
+    (end,) = ends(collect(second, 1))
+    second.close()
+    assert isinstance(end, Result)
 
 
 def test_a_result_that_arrives_twice_is_told_once(supervised, tmp_path):

@@ -45,6 +45,7 @@ def end_of(executor, submitted):
         ("exits", "crash", "SystemExit: 3"),
         ("killed", "worker_lost", "SIGKILL"),
         ("segfaults", "crash", "SIGSEGV"),
+        ("dies_of_a_nameless_signal", "crash", "the worker died by signal 40"),
         ("absent", "crash", "module 'targets' has no 'absent'"),
     ],
 )

@@ -126,6 +126,7 @@ def test_the_output_of_a_trial_that_is_not_worth_it_goes(tmp_path, keep, kept):
         ('raise MemoryError("no more")', "oom", "MemoryError: no more"),
         ("os.kill(os.getpid(), 9)", "worker_lost", "died by SIGKILL"),
         ("os.abort()", "crash", "died by SIGABRT"),
+        ("os.kill(os.getpid(), 40)", "crash", "died by signal 40"),
         ("pass", "crash", "the program ended without writing"),
         ('(out / "s.txt").write_text("")', "crash", "is empty"),
         ('(out / "s.txt").write_text("???")', "crash", "line 1 is no 'keyword value'"),
@@ -143,6 +144,13 @@ def test_each_way_to_fail_has_its_kind_and_its_words(tmp_path, code, kind, words
 def test_a_program_behind_a_shell_that_was_killed_is_known_by_its_signal(tmp_path):
     end, _ = run(tmp_path, "", command="sh -c 'kill -9 $$'; exit $?", shell=True)
     assert (end.kind, "SIGKILL" in end.message) == ("worker_lost", True), end
+
+
+def test_a_status_above_all_signals_is_told_as_a_status(tmp_path):
+    end, _ = run(tmp_path, "", command="exit 255", shell=True)
+    assert (end.kind, "exited with status 255" in end.message) == ("crash", True), end
+    end, _ = run(tmp_path, "", command="exit 192", shell=True)
+    assert "died by SIGRTMAX" in end.message, end
 
 
 def test_a_summary_of_an_earlier_attempt_is_not_taken_for_this_one(tmp_path):

@@ -1,7 +1,10 @@
+import json
+
 import pytest
+import torch
 
 from spiketune.errors import InputError, SpiketuneError
-from spiketune.messages import Failure, Result
+from spiketune.messages import Failure, Result, from_json, to_json
 from spiketune.objectives.execution import execute
 from spiketune.objectives.function import load_function
 from spiketune.objectives.preparation import prepare
@@ -57,6 +60,40 @@ def test_an_objective_that_never_looked_finished_all_the_same(tmp_path):
 def test_a_report_needs_a_fidelity_above_zero(tmp_path, fidelity):
     with pytest.raises(InputError, match="fidelity"):
         Trial(job(tmp_path)).report(fidelity, loss=1.0)
+
+
+def test_numbers_of_numpy_reach_the_asker_as_plain_ones(tmp_path):
+    end, reports = run(tmp_path, "speaks_numpy")
+    assert [report.fidelity for report in reports] == [1, 2, 3, 3.5]
+    assert from_json(to_json(reports[0])) == reports[0]
+    assert (end.metrics, end.constraints, end.fidelity) == ({"loss": 0.5}, {"small": -1.0}, 3.5)
+    assert end.details == {"rate": 0.25, "rates": [[0.5, 1.0]], "counts": {3: [0.5, True]}}
+    assert json.loads(to_json(end))["details"]["counts"] == {"3": [0.5, True]}
+
+
+def test_tensors_are_noted_as_numbers_and_lists(tmp_path):
+    trial = Trial(job(tmp_path))
+    weights = torch.ones(2, requires_grad=True)
+    trial.note(loss=weights.sum(), weights=weights, nothing=None, text="a", pair=(1, 2.5))
+    details = trial.outcome[-1]
+    assert details == {
+        "loss": 2.0,
+        "weights": [1.0, 1.0],
+        "nothing": None,
+        "text": "a",
+        "pair": (1, 2.5),
+    }
+
+
+def test_a_note_that_is_no_json_is_a_crash_that_names_it(tmp_path):
+    end, _ = run(tmp_path, "notes_an_object")
+    assert isinstance(end, Failure)
+    assert end.kind == "crash"
+    assert "note 'model': cannot be kept as JSON (Object of type object is not" in end.message
+    circle = []
+    circle.append(circle)
+    with pytest.raises(InputError, match="note 'circle': cannot be kept as JSON"):
+        Trial(job(tmp_path)).note(circle=circle)
 
 
 def test_a_constraint_must_be_a_finite_number(tmp_path):

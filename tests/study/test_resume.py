@@ -81,6 +81,22 @@ def test_a_trial_written_down_but_never_started_is_run_after_a_power_cut(tmp_pat
     assert [t.state for t in storage.trials()] == [TrialState.COMPLETE] * 5
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_inline_trial_hears_of_ctrl_c_and_a_second_one_breaks_it_off(tmp_path, times):
+    params = {"x": {"float": [0.0, 1.0]}, "times": times}
+    inline = {"name": "inline"}
+    make(tmp_path / "s", document("interrupted", params, budget={"trials": 3}, executor=inline))
+    assert run_session(*load(tmp_path / "s"))[0] == "interrupted"
+    assert (tmp_path / "s/trials/00001/checkpoints/left").exists() is (times == 1)
+    assert run_session(*load(tmp_path / "s"))[0] == "budget"
+    _, storage = loop_of(tmp_path / "s")
+    trials = storage.trials()
+    storage.close()
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 3
+    outcomes = [attempt["outcome"] for attempt in trials[1].user_attrs["attempts"]]
+    assert outcomes == ["interrupted", "finished"]
+
+
 def test_a_folder_that_cannot_be_written_ends_the_session_and_not_the_study(tmp_path):
     local = {"name": "local", "workers": 1}
     make(tmp_path / "s", document("number", budget={"trials": 3}, executor=local))

@@ -8,13 +8,16 @@ import pytest
 import torch
 
 from spiketune.config.architecture import plan_layers
+from spiketune.config.first_spike import FirstSpike, SpikeLayer
 from spiketune.config.training import Dataset
 from spiketune.data.events import Events, EventWriter
 from spiketune.data.splits import Labelled
+from spiketune.errors import ConfigError
 from spiketune.snn.encoding import encode
 from spiketune.snn.networks import SpikingNetwork
 from spiketune.training.batches import on_device
 from spiketune.training.evaluation import evaluate
+from spiketune.training.first_spike_samples import TimedSamples
 from spiketune.training.trainer import Trainer
 from tests.data.recordings import write_nmnist
 
@@ -45,6 +48,13 @@ def test_a_batch_of_events_is_frames_and_labels(which: slice | torch.Tensor) -> 
     assert inputs.tolist() == [[[0.0, 2.0], [0.0, 0.0]], [[1.0, 0.0], [1.0, 0.0]]]
     assert labels.tolist() == [0, 0]
     assert (len(samples), samples.n_inputs, samples.steps) == (2, 2, 2)
+
+
+def test_events_are_no_values_that_could_become_spike_times() -> None:
+    samples = on_device(TWO, CPU, Dataset(name="nmnist", steps=2))
+    rule = FirstSpike(kind="first_spike", layers=(SpikeLayer(neurons="classes"),))
+    with pytest.raises(ConfigError, match="changes from step to step"):
+        TimedSamples(samples, rule)
 
 
 @pytest.mark.parametrize(("rate", "dt_ms"), [(510.0, None), (None, None), (102.0, 5.0)])

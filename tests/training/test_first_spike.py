@@ -111,6 +111,11 @@ def test_raises_double_while_the_same_layer_needs_them() -> None:
         assert float(hidden.max()) == pytest.approx(expected)
 
 
+def test_one_spike_is_enough_for_a_sample_not_to_be_silent_unless_said_otherwise() -> None:
+    trainer, outcome = run(trial(silence={"share": 0.5}))
+    assert (trainer.min_spikes, outcome.ended) == (1, "finished")
+
+
 def test_a_silent_network_that_is_never_raised_is_silent_to_the_end() -> None:
     _, outcome = run(trial(epochs=1, layers=silent_layers(1.0)))
     assert outcome.metrics["silent_share"] == 1.0
@@ -255,7 +260,7 @@ LAST = {"neurons": "classes"}
 
 def test_shared_delays_that_do_not_divide_the_inputs_are_refused() -> None:
     layers = [{**LAST, "delay": {"kind": "axonal", "share_inputs": 3}}]
-    with pytest.raises(ConfigError, match="3 does not divide the 4 inputs"):
+    with pytest.raises(ConfigError, match=r"0\.delay\.share_inputs: 3 does not divide 4 in"):
         FirstSpikeTrainer(trial(layers=layers), splits(), seed=1, study_seed=0)
 
 

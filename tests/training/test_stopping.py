@@ -22,6 +22,11 @@ def test_samples_that_were_not_processed_count_as_silent() -> None:
     assert early.constraint(SILENCE) > late.constraint(SILENCE)
 
 
+def test_samples_that_another_rule_left_out_count_neither_way() -> None:
+    count = SilenceCount(1000).after(silent=1, batch=20).ended_by_another_rule()
+    assert count.constraint(SILENCE) == pytest.approx(0.05 - 0.1)
+
+
 def test_an_epoch_without_a_silent_sample_has_the_lowest_constraint_value() -> None:
     count = SilenceCount(40).after(silent=0, batch=40)
     assert count.constraint(SILENCE) == pytest.approx(-0.1)

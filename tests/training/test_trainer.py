@@ -228,6 +228,19 @@ def test_patience_ends_a_training_that_stands_still() -> None:
     assert outcome.progress.epochs_done == 2
 
 
+def test_a_speaking_network_whose_patience_ended_meets_the_silence_constraint() -> None:
+    patience = {"batches": 3, "improvement": 1.0}
+    config = trial(
+        neuron={"threshold": 0.1},
+        silence={"min_spikes": 1, "share": 0.3},
+        training={"patience": patience},
+    )
+    outcome, _ = run(config)
+    assert outcome.progress.stopped_by == "patience"
+    assert outcome.progress.silence is not None
+    assert outcome.progress.silence <= 0.0
+
+
 def test_a_loss_that_is_no_number_fails_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(activity: Activity, labels: Tensor) -> Tensor:
         return activity.output.sum() * float("nan")

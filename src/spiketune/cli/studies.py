@@ -34,7 +34,7 @@ _ENDINGS = {
     "interrupted": "interrupted; nothing is lost",
     "exhausted": "every combination was tried",
     "failing": "every trial failed in the same way",
-    "unsatisfiable": "no configuration met `study.require`",
+    "unsatisfiable": "no configuration met `study.require` with kernels that fit their input",
 }
 
 

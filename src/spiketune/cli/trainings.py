@@ -17,7 +17,7 @@ from spiketune.errors import ConfigError, InputError, StudyExistsError
 from spiketune.messages import Failure, Message, Report, Result
 from spiketune.report.live_chart import LiveChart
 from spiketune.runs import RunFolder, is_study, train_once
-from spiketune.study.over_seeds.retraining import Retrained
+from spiketune.study.over_seeds.retraining import Retrained, refuse_if_all_failed
 from spiketune.study.over_seeds.trainings import Candidate
 from spiketune.study.over_seeds.winners import retrain_sections
 from spiketune.study.preparing import prepare
@@ -134,6 +134,10 @@ def retrain(
     else:
         out().print(_retrained_table(found))
         say(f"weights and predictions: {place}")
+    lost = [one.loss_in_words for one in found if one.loss_in_words]
+    for words in lost:
+        say(f"error: {words}")
+    raise typer.Exit(1 if lost else 0)
 
 
 def _retrain_file(target: str, seeds: int, overrides: list[str]) -> tuple[list[Retrained], Path]:
@@ -152,6 +156,7 @@ def _retrain_file(target: str, seeds: int, overrides: list[str]) -> tuple[list[R
     found = retrain_sections(candidates, seeds, place, configuration, reason=reason, listen=_listen)
     records = [one.as_record() for one in found]
     write_atomically(place / "retrained.json", json_module.dumps(records, indent=2))
+    refuse_if_all_failed(found)
     return found, place
 
 
@@ -208,5 +213,7 @@ def _retrained_table(found: list[Retrained]) -> Table:
         for name in shown:
             values = one.metrics[name]
             numbers = (one.mean(name), one.std(name), one.sem(name), min(values), max(values))
-            table.add_row(one.label, name, *(f"{n:.4f}" for n in numbers), str(len(values)))
+            table.add_row(one.label, name, *(f"{n:.4f}" for n in numbers), one.seeds_in_words)
+        if not shown:
+            table.add_row(one.label, *[""] * 6, one.seeds_in_words)
     return table

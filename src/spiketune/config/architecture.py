@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from spiketune.config.network import Layer, Network, Neuron
+from spiketune.config.network import Layer, Network, Neuron, copy_names
 from spiketune.errors import ConfigError
 
 Shape: TypeAlias = tuple[int, ...]
@@ -51,23 +50,20 @@ def plan_layers(
         dt_ms: Length of a time step, for time constants given in ms.
 
     Raises:
-        ConfigError: If two layers have one name, or a kernel does not fit its input.
+        ConfigError: If a kernel does not fit its input or its padding.
     """
     plans: list[LayerPlan] = []
     shape = input_shape
     for index, layer in enumerate(config.layers):
         neuron = config.neuron_of(layer)
         last = index == len(config.layers) - 1
-        for name in _names(layer, index):
+        for name in copy_names(layer, index):
             outputs = _outputs(layer, name, shape, n_classes)
             spatial = layer.kind in ("conv", "pool")
             inputs = shape if spatial else (math.prod(shape),)
             steps = 0 if last else config.transmission_steps
             plans.append(LayerPlan(name, layer, neuron, inputs, outputs, dt_ms, steps))
             shape = outputs
-    name, times = Counter(plan.name for plan in plans).most_common(1)[0]
-    if times > 1:
-        raise ConfigError("trial.network.layers", f"the name '{name}' is given {times} times")
     return tuple(plans)
 
 
@@ -83,11 +79,6 @@ def stride_of(layer: Layer) -> tuple[int, int]:
     return (1, 1) if layer.kind == "conv" or layer.kernel is None else pair(layer.kernel)
 
 
-def _names(layer: Layer, index: int) -> list[str]:
-    name = str(index) if layer.name is None else layer.name
-    return [name] if layer.repeat == 1 else [f"{name}_{copy}" for copy in range(layer.repeat)]
-
-
 def _outputs(layer: Layer, name: str, inputs: Shape, n_classes: int) -> Shape:
     if layer.kind == "dense":
         return (n_classes,) if layer.dense == "classes" else (int(layer.dense or 0),)
@@ -101,6 +92,12 @@ def _outputs(layer: Layer, name: str, inputs: Shape, n_classes: int) -> Shape:
         )
     channels, *sizes = inputs
     kernel, stride, padding = pair(layer.kernel or 1), stride_of(layer), pair(layer.padding)
+    if layer.pool is not None and any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
+        raise ConfigError(
+            f"{where}.padding",
+            f"{padding[0]} x {padding[1]} is more than half the kernel of {kernel[0]} x "
+            f"{kernel[1]}, so that some windows of the pool would be empty; take less",
+        )
     left = []
     for size, k, s, p in zip(sizes, kernel, stride, padding, strict=True):
         if size + 2 * p < k:

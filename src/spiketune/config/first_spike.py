@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from spiketune.config.section import Positive, Section, Share
+from spiketune.errors import ConfigError
 
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -18,6 +20,8 @@ NEAR_ONE = 1e-3
 
 # Keys of `training:` that have a meaning for this kind; its losses are its own.
 TRAINING_KEYS = frozenset({"epochs", "snapshots", "batch_size", "optimizer", "scheduler"})
+
+NEEDS_VALUES = "`kind: first_spike` turns values into spike times; take a data set of values"
 
 
 class InputTimes(Section):
@@ -226,31 +230,43 @@ class FirstSpike(Section):
                 raise ValueError("the last layer must be the output: `neurons: classes`")
             if not last and layer.neurons == "classes":
                 raise ValueError(f"layers.{index}: only the last layer has `neurons: classes`")
-            self._shared_delays_fit(layer, index)
         names = [layer_name(layer, index) for index, layer in enumerate(self.layers)]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"the name '{min(twice)}' is given to more than one layer")
+        for place, problem in _not_shared_evenly(self):
+            raise ValueError(f"{place}: {problem}")
         return self
 
-    def _shared_delays_fit(self, layer: SpikeLayer, index: int) -> None:
-        """Refuse what does not divide; how many inputs there are is known from the second on."""
-        delay, neurons = layer.delay, layer.neurons
-        if delay is None:
-            return
-        if neurons != "classes" and neurons % delay.share_neurons:
-            raise ValueError(
-                f"layers.{index}.delay.share_neurons: {delay.share_neurons} does not divide "
-                f"{neurons} neurons; take a number that does"
-            )
-        before = self.layers[index - 1].neurons if index else "classes"
-        if before == "classes":
-            return
-        n_inputs = before * layer.multiplex + len(layer.biases)
-        if n_inputs % delay.share_inputs:
-            raise ValueError(
-                f"layers.{index}.delay.share_inputs: {delay.share_inputs} does not divide "
-                f"{n_inputs} inputs; take a number that does"
-            )
+
+def check_shared_delays(config: FirstSpike, n_inputs: int, n_classes: int) -> None:
+    """Refuse delays that are shared by a number which does not divide how many there are.
+
+    Raises:
+        ConfigError: Naming the layer.
+    """
+    for place, problem in _not_shared_evenly(config, n_inputs, n_classes):
+        raise ConfigError(f"trial.network.{place}", problem)
+
+
+def _not_shared_evenly(
+    config: FirstSpike, n_inputs: int | None = None, n_classes: int | None = None
+) -> Iterator[tuple[str, str]]:
+    """Places and words; what hangs on the data is looked at where those are known."""
+    n_before = n_inputs
+    for index, layer in enumerate(config.layers):
+        n_neurons = n_classes if layer.neurons == "classes" else layer.neurons
+        if (delay := layer.delay) is not None:
+            n_reaching = None
+            if n_before is not None:
+                n_reaching = n_before * layer.multiplex + len(layer.biases)
+            for name, shared_by, n in (
+                ("inputs", delay.share_inputs, n_reaching),
+                ("neurons", delay.share_neurons, n_neurons),
+            ):
+                if n is not None and n % shared_by:
+                    where = f"layers.{layer_name(layer, index)}.delay.share_{name}"
+                    yield where, f"{shared_by} does not divide {n} {name}; take a number that does"
+        n_before = n_neurons
 
 
 def layer_name(layer: SpikeLayer, index: int) -> str:

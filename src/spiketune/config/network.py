@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, field_serializer, model_validator
@@ -279,9 +279,34 @@ class Network(Section):
             except ValueError as error:
                 raise ValueError(f"{where}: {error}") from error
             _check_neuron(layer, neuron, where, last=last)
-        if not any(self.neuron_of(layer).spikes for layer in self.layers):
+        _check_order(self.layers)
+        if not any(self.neuron_of(layer).spikes for layer in self.layers if layer.repeat):
             raise ValueError("no layer has neurons that spike")
         return self
+
+
+def copy_names(layer: Layer, index: int) -> list[str]:
+    """What the copies of a layer are called: its name, or its index; numbered if repeated."""
+    name = str(index) if layer.name is None else layer.name
+    return [name] if layer.repeat == 1 else [f"{name}_{copy}" for copy in range(layer.repeat)]
+
+
+def _check_order(layers: Sequence[Layer]) -> None:
+    """Refuse a name that is given twice, and pictures where only a list of values is left."""
+    names: set[str] = set()
+    flat_since = ""
+    for index, layer in enumerate(layers):
+        for name in copy_names(layer, index):
+            if name in names:
+                raise ValueError(f"the name '{name}' is given to more than one layer")
+            names.add(name)
+            if layer.kind not in ("conv", "pool"):
+                flat_since = name
+            elif flat_since:
+                raise ValueError(
+                    f"layers.{name}: `{layer.kind}` needs an input with height and width, but "
+                    f"comes after '{flat_since}', which hands on a list of values"
+                )
 
 
 def _check_neuron(layer: Layer, neuron: Neuron, where: str, *, last: bool) -> None:

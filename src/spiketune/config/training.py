@@ -77,12 +77,13 @@ class Dataset(Section):
 class Silence(Section):
     """Stop a silent network early, and the constraint `silence` that goes with it.
 
-    A training sample is silent if the output layer emits fewer than `min_spikes` spikes.
+    A training sample is silent if the output layer emits fewer than `min_spikes` spikes: 5
+    unless given, and 1 for `kind: first_spike`, whose neurons spike once at most.
     `probe`: whether a network that is silent on all samples of its first batches, untrained, is
     told as silent at once, and not trained.
     """
 
-    min_spikes: Annotated[int, Field(ge=1)] = 5
+    min_spikes: Annotated[int, Field(ge=1)] | None = None
     share: Share = 0.03
     probe: bool = False
 
@@ -224,6 +225,14 @@ class TrainingTrial(Section):
         if not isinstance(self.network, Network):
             raise ValueError(f"a network of `kind: {self.network.kind}` has no layers")
         return self.network
+
+    @property
+    def min_spikes(self) -> int:
+        """Spikes of the output below which a sample counts as silent."""
+        if self.silence is None:
+            return 1
+        usual = 1 if isinstance(self.network, FirstSpike) else 5
+        return usual if self.silence.min_spikes is None else self.silence.min_spikes
 
     @model_validator(mode="after")
     def _trained_without_gradients(self) -> TrainingTrial:

@@ -105,16 +105,20 @@ def _convert(source: Path, part: str) -> Arrays:
         return _events(source, sizes, lambda name: (source / name).read_bytes())
     try:
         with zipfile.ZipFile(source) as archive:
-            members = (info for info in archive.infolist() if not info.is_dir())
-            sizes = [(info.filename.removeprefix(f"{part}/"), info.file_size) for info in members]
-            return _events(source, sizes, lambda name: _read(archive, f"{part}/{name}"))
+            members = {
+                info.filename.removeprefix(f"{part}/"): info
+                for info in archive.infolist()
+                if not info.is_dir()
+            }
+            sizes = [(name, info.file_size) for name, info in members.items()]
+            return _events(source, sizes, lambda name: _read(archive, members[name]))
     except zipfile.BadZipFile as error:
         raise DatasetError(f"{source}: damaged or cut short ({error}); {_AGAIN}") from error
 
 
-def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     try:
-        return archive.read(name)
+        return archive.read(member)
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
         raise ValueError(f"is damaged ({error})") from error
 

@@ -92,8 +92,11 @@ def get_dataset(name: str) -> DataSet:
     return known[name]
 
 
-def prepare(config: Dataset, progress: Progress = no_progress) -> None:
+def prepare(config: Dataset, progress: Progress = no_progress) -> Splits:
     """Fetch, check and convert a data set, so that workers load it in milliseconds.
+
+    Returns:
+        Training and validation split.
 
     Raises:
         UnknownNameError: If there is no such data set.
@@ -105,7 +108,7 @@ def prepare(config: Dataset, progress: Progress = no_progress) -> None:
     _check_keys(config, data_set)
     if data_set.prepare is not None:
         data_set.prepare(config, progress)
-    load(config)
+    return load(config)
 
 
 def load(config: Dataset) -> Splits:

@@ -58,6 +58,12 @@ class Executor(ABC):
         A number that does not run is passed over.
         """
 
+    def interrupt(self) -> None:  # noqa: B027 -- most need nothing
+        """Ask attempts that run within `events` to leave, and end them at the second call.
+
+        From the handler of a signal, while `events` cannot return. The others pass this over.
+        """
+
     @abstractmethod
     def close(self) -> None:
         """End everything that still runs and give the resources back; may be called twice."""

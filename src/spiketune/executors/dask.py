@@ -20,11 +20,11 @@ from typing import Final, cast, final
 from distributed import Future
 
 from spiketune.errors import SpiketuneError
+from spiketune.executors.attempt_folder import KILL_FILE, STOP_FILE, SUPERVISOR
 from spiketune.executors.base import Executor
 from spiketune.executors.dask_attempt import (
     KEY_PREFIX,
     SETTLE_S,
-    SUPERVISOR,
     ForkServers,
     run,
 )
@@ -32,7 +32,6 @@ from spiketune.executors.dask_workers import DaskWorkers
 from spiketune.executors.lease import RENEW_S, claim, read_end, read_lease
 from spiketune.executors.reports import ReportReader
 from spiketune.executors.scheduled import asker_file
-from spiketune.executors.supervision import KILL_FILE, STOP_FILE
 from spiketune.messages import Failure, FailureKind, Job, Message, Result, from_json, to_json
 
 _LOOK_S: Final = 0.1  # between two looks at the folders of attempts at work

@@ -14,6 +14,7 @@ from typing import Final, cast, final
 from distributed import Worker, WorkerPlugin, get_worker
 from distributed.core import Status
 
+from spiketune.executors.attempt_folder import SUPERVISOR
 from spiketune.executors.lease import (
     RENEW_S,
     claim,
@@ -27,7 +28,6 @@ from spiketune.executors.scheduled import Watch
 from spiketune.executors.supervision import supervise
 from spiketune.messages import Failure, FailureKind, Job, Result, from_json, to_json
 
-SUPERVISOR: Final = "supervisor.json"  # the claim of the Dask worker, whose child has the lease
 KEY_PREFIX: Final = "spiketune-"
 SETTLE_S: Final = 2.5  # children of a worker that was killed are gone by then
 _AT_WORK: Final = (Status.init, Status.running, Status.paused)

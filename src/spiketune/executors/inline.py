@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import final
 
 from spiketune.executors.base import Executor
-from spiketune.messages import Job, Message, Report
+from spiketune.messages import Failure, Job, Message, Report
 
 Run = Callable[[Job, Callable[[Report], None], Callable[[], bool]], Message]
 
@@ -25,6 +25,8 @@ class InlineExecutor(Executor):
         self._waiting: deque[Job] = deque()
         self._cancelled: set[int] = set()
         self._tell: Callable[[Message], None] | None = None
+        self._n_interrupts = 0
+        self._in_objective = False
 
     @property
     def n_workers(self) -> int:
@@ -51,11 +53,45 @@ class InlineExecutor(Executor):
             return ()
         job = self._waiting[0]
         reports: list[Message] = []
-        send = self._tell or reports.append
-        end = self._run(job, send, lambda: job.number in self._cancelled)
+        tell = self._tell or reports.append
+
+        def send(report: Report) -> None:
+            self._in_objective = False  # a journal is written to its line's end
+            tell(report)
+            self._in_objective = True
+            self._leave_if_asked_twice()
+
+        end = self._end_of(job, send)
         self._waiting.popleft()
         self._cancelled.discard(job.number)
         return [*reports, end]
+
+    def _end_of(self, job: Job, send: Callable[[Report], None]) -> Message:
+        try:
+            self._in_objective = True
+            end = self._run(
+                job, send, lambda: self._n_interrupts > 0 or job.number in self._cancelled
+            )
+            self._in_objective = False
+        except KeyboardInterrupt:
+            self._in_objective = False
+            if self._n_interrupts < 2:
+                raise  # nobody catches signals for this executor
+            return Failure(job.number, job.attempt, "preempted", "ended by a second signal")
+        return end
+
+    def interrupt(self) -> None:
+        """Let the objective know through `should_stop`; break it off at the second call.
+
+        Raises:
+            KeyboardInterrupt: In the objective, whose attempt then ends as preempted.
+        """
+        self._n_interrupts += 1
+        self._leave_if_asked_twice()
+
+    def _leave_if_asked_twice(self) -> None:
+        if self._in_objective and self._n_interrupts > 1:
+            raise KeyboardInterrupt
 
     def cancel(self, number: int, *, kill: bool = False) -> None:
         """Let the objective know through `should_stop`."""

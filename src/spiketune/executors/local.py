@@ -33,6 +33,7 @@ from spiketune.messages import (
     from_json,
     to_json,
 )
+from spiketune.objectives.deaths import FROM_OUTSIDE, signal_name
 from spiketune.objectives.oom_kills import oom_kills
 
 KILL_GRACE_S: Final = 5.0  # between SIGTERM and SIGKILL after a time limit
@@ -291,12 +292,11 @@ class LocalExecutor(Executor):
             code = os.waitstatus_to_exitcode(status)
             return self._failure(attempt, "crash", f"the worker exited with status {code}")
         number = os.WTERMSIG(status)
-        name = signal.Signals(number).name
         if number == signal.SIGKILL and (kills := oom_kills()) > self._oom_kills:
             self._oom_kills = kills
             return self._failure(attempt, "oom", "killed by the kernel: out of memory")
-        kind: FailureKind = "worker_lost" if number in _FROM_OUTSIDE else "crash"
-        return self._failure(attempt, kind, f"the worker died by {name}")
+        kind: FailureKind = "worker_lost" if number in FROM_OUTSIDE else "crash"
+        return self._failure(attempt, kind, f"the worker died by {signal_name(number)}")
 
     def _timeout(self, attempt: _Attempt) -> Failure:
         limit_s = attempt.job.time_limit_s or 0.0
@@ -339,9 +339,6 @@ class LocalExecutor(Executor):
         if number == signal.SIGKILL:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(attempt.pid, number)
-
-
-_FROM_OUTSIDE: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT})
 
 
 def modules_to_preload(function: str, base_folder: str) -> tuple[str, ...]:

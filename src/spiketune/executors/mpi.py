@@ -22,13 +22,14 @@ from mpi4py import MPI
 from mpi4py.futures import MPICommExecutor
 
 from spiketune.errors import InputError
+from spiketune.executors.attempt_folder import KILL_FILE, STOP_FILE
 from spiketune.executors.base import Executor
 from spiketune.executors.gpus import gpu_of_rank
 from spiketune.executors.local import LocalExecutor
 from spiketune.executors.mpi_groups import MpiGroupsExecutor, serve_group
 from spiketune.executors.ranks import local_rank, ranks
 from spiketune.executors.reports import ReportReader
-from spiketune.executors.supervision import KILL_FILE, POLL_S, STOP_FILE, supervise
+from spiketune.executors.supervision import POLL_S, supervise
 from spiketune.messages import Failure, Job, Message, from_json, to_json
 
 _IDLE_S: Final = 0.01

@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, cast, final
 
+from spiketune.executors.attempt_folder import STOP_FILE, asked
 from spiketune.executors.base import Executor
 from spiketune.executors.child import limit_threads
 from spiketune.executors.lease import claim, write_result
 from spiketune.executors.reports import ReportReader
-from spiketune.executors.supervision import STOP_FILE
 from spiketune.messages import Failure, Job, Message, Report, Result, from_json, to_json
 from spiketune.objectives.execution import execute
 
@@ -66,7 +66,7 @@ def _run(job: Job, group: Any) -> Result | Failure:
 
     def stop_requested() -> bool:
         """The same answer on every rank: each of them must ask."""
-        return bool(group.bcast(first and (folder / STOP_FILE).exists(), root=0))
+        return bool(group.bcast(first and asked(folder, STOP_FILE), root=0))
 
     try:
         return execute(job, send, stop_requested, comm=group)

@@ -13,12 +13,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, final
 
+from spiketune.executors.attempt_folder import STOP_FILE, asked
 from spiketune.executors.child import limit_threads
 from spiketune.executors.lease import RENEW_S, claim, renew, write_result
 from spiketune.messages import Failure, FailureKind, Job, Report, Result, from_json, to_json
 from spiketune.objectives.execution import execute
 
-STOP_FILE: Final = "stop"  # in the attempt's folder: the asker wants it to leave
 KILL_GRACE_S: Final = 5.0  # between the request to stop and the end, after a time limit
 _WATCH_S: Final = 0.5
 _SIGNAL_SLACK_S: Final = 75.0  # SLURM sends its walltime signal up to 60 s early
@@ -90,7 +90,7 @@ class Watch:
     def look(self) -> None:
         """Renew the lease, and see what the asker left in the folders."""
         now_s = time.monotonic()
-        self._asked = self._asked or (self._folder / STOP_FILE).exists()
+        self._asked = self._asked or asked(self._folder, STOP_FILE)
         try:
             if now_s - self._renewed_s >= RENEW_S:
                 self._renewed_s = now_s

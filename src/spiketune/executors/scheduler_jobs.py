@@ -14,10 +14,11 @@ from typing import Final, Literal, final
 
 from spiketune.config.executor import Executor as ExecutorConfig
 from spiketune.errors import InputError
+from spiketune.executors.attempt_folder import JOB_ID_FILE, REFUSED_FILE, STOP_FILE
 from spiketune.executors.base import Executor
 from spiketune.executors.lease import RENEW_S, Lease, read_end, read_lease
 from spiketune.executors.reports import ReportReader
-from spiketune.executors.scheduled import KILL_GRACE_S, STOP_FILE, asker_file
+from spiketune.executors.scheduled import KILL_GRACE_S, asker_file
 from spiketune.executors.scheduler import (
     Observed,
     Scheduler,
@@ -34,7 +35,6 @@ from spiketune.messages import (
 )
 
 _MODULE: Final = "spiketune.executors.scheduled"
-_ID_FILE: Final = "scheduler_job"
 _LOOK_S: Final = 0.2  # between two looks at the folders
 _ASKED_POLL_S: Final = 1.0  # between two questions while something was asked to leave
 _BACK_OFF_S: Final = (5.0, 300.0)  # first and longest wait after a refused submission
@@ -205,7 +205,7 @@ class SchedulerJobsExecutor(Executor):
             attempt.id = self._scheduler.submit(attempt.folder / "job.sh")
         except SubmissionRefusedError as error:
             words = f"{self._scheduler.name} refused a job: {error}"
-            (attempt.folder / "refused").write_text(f"{error}\n", encoding="utf-8")
+            (attempt.folder / REFUSED_FILE).write_text(f"{error}\n", encoding="utf-8")
             if error.hopeless and not self._accepted:
                 raise InputError(
                     f"study.executor: {words}; correct `queue`, `account` or what else it names "
@@ -216,7 +216,7 @@ class SchedulerJobsExecutor(Executor):
             self._retry_s = time.monotonic() + self._pause_s
             warnings.warn(f"{words}; trying again in {self._pause_s:g} s", stacklevel=2)
         else:
-            (attempt.folder / _ID_FILE).write_text(f"{attempt.id}\n", encoding="utf-8")
+            (attempt.folder / JOB_ID_FILE).write_text(f"{attempt.id}\n", encoding="utf-8")
             self._accepted, self._pause_s = True, 0.0
 
     def _resubmit(self) -> None:
@@ -231,7 +231,7 @@ class SchedulerJobsExecutor(Executor):
 
     def _known_id(self, folder: Path, lease: Lease | None) -> str | None:
         try:
-            return (folder / _ID_FILE).read_text(encoding="utf-8").strip() or None
+            return (folder / JOB_ID_FILE).read_text(encoding="utf-8").strip() or None
         except OSError:
             return lease.job if lease and lease.job else None
 

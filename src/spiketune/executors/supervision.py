@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from spiketune.executors.attempt_folder import KILL_FILE, STOP_FILE, asked
 from spiketune.executors.lease import write_result
 from spiketune.executors.local import LocalExecutor
 from spiketune.messages import Failure, FailureKind, Job, Result
 
-STOP_FILE: Final = "stop"  # in the attempt's folder: the asker wants it to leave
-KILL_FILE: Final = "kill"
 POLL_S: Final = 0.05
 
 Leave = Callable[[], tuple[FailureKind, str] | None]
@@ -37,22 +36,39 @@ def supervise(job: Job, local: LocalExecutor, leave: Leave = never) -> Result | 
         (STOP_FILE, "preempted"),
     )
     for name, kind in kinds:
-        if (folder / name).exists():
+        if asked(folder, name):
             return Failure(job.number, job.attempt, kind, "cancelled before it began")
     local.submit(job)
-    asked = killed = False
+    try:
+        return _followed(job, local, leave)
+    except BaseException:
+        _end(job, local)  # the slot is for the next attempt
+        raise
+
+
+def _followed(job: Job, local: LocalExecutor, leave: Leave) -> Result | Failure:
+    """The end of an attempt that was submitted, asked to leave where that is wanted."""
+    folder = Path(job.folder)
+    told = killed = False
     reason: tuple[FailureKind, str] | None = None
     while True:
         for message in local.events(POLL_S):
             if isinstance(message, Result | Failure):
                 return _for_that_reason(message, reason, folder)
         reason = reason or leave()
-        if not asked and (reason is not None or (folder / STOP_FILE).exists()):
-            asked = True
+        if not told and (reason is not None or asked(folder, STOP_FILE)):
+            told = True
             local.cancel(job.number)
-        if not killed and (folder / KILL_FILE).exists():
+        if not killed and asked(folder, KILL_FILE):
             killed = True
             local.cancel(job.number, kill=True)
+
+
+def _end(job: Job, local: LocalExecutor) -> None:
+    """Kill an attempt that nobody follows any more, and wait until its slot is free."""
+    local.cancel(job.number, kill=True)
+    while not local.free_slots:
+        local.events(POLL_S)
 
 
 def _for_that_reason(

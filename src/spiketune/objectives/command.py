@@ -24,6 +24,7 @@ from spiketune.config.command_template import (
 )
 from spiketune.errors import ConfigError, ExpressionError, TrialError
 from spiketune.messages import FailureKind
+from spiketune.objectives.deaths import FROM_OUTSIDE, signal_name
 from spiketune.objectives.oom_kills import oom_kills
 from spiketune.objectives.program import Program, last_lines
 from spiketune.objectives.summary import read_file, read_stdout, reports_in
@@ -31,7 +32,6 @@ from spiketune.objectives.trial import Preempted, Trial
 from spiketune.space import parse
 
 _FINISHED: Final = "finished"  # keyword by which a program says whether it came to its end
-_FROM_OUTSIDE: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT})
 _OUT_OF_MEMORY: Final = re.compile(r"MemoryError|OutOfMemoryError|out of memory", re.IGNORECASE)
 
 
@@ -243,13 +243,9 @@ def _post_mortem(status: int, program: Program, *, killed: bool) -> tuple[Failur
     kind: FailureKind = "oom" if _OUT_OF_MEMORY.search(said) else "crash"
     if status > 0:
         return kind, f"the program exited with status {status}{tail}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    if -status in _FROM_OUTSIDE:
+    if -status in FROM_OUTSIDE:
         kind = "worker_lost"
-    return kind, f"the program died by {name}{tail}"
+    return kind, f"the program died by {signal_name(-status)}{tail}"
 
 
 def _measured(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from spiketune.config.first_spike import NEEDS_VALUES, FirstSpike
 from spiketune.config.loading import check_resolved, kind_of
 from spiketune.config.stdp import NEEDS_SPIKES, Stdp
 from spiketune.config.training import Dataset, Device, TrainingTrial
 from spiketune.errors import ConfigError, DeviceError, InputError
 from spiketune.objectives.command import check_command
+from spiketune.objectives.data_fit import DataFacts, check_fit
 from spiketune.objectives.function import PICKLED, load_function
 
 
@@ -26,7 +27,7 @@ def prepare(sections: Iterable[Mapping[str, Any]], base_folder: str) -> None:
     Raises:
         InputError: If something is missing; names the place and the remedy.
     """
-    datasets: dict[str, Dataset] = {}
+    trainings: dict[str, list[TrainingTrial]] = {}
     devices: set[Device] = set()
     functions: set[str] = set()
     for section in sections:
@@ -39,18 +40,15 @@ def prepare(sections: Iterable[Mapping[str, Any]], base_folder: str) -> None:
         model = check_resolved(section)
         if isinstance(model, TrainingTrial):
             source = model.dataset.model_copy(update={"steps": 1})
-            datasets[json.dumps(source.model_dump(), sort_keys=True)] = source
+            trainings.setdefault(source.model_dump_json(), []).append(model)
             devices.add(model.device)
-            _check_spikes(model)
+            _check_input(model)
     for function in sorted(functions):
         _check_function(function, base_folder)
     for device in devices - {"auto", "cpu"}:
         _check_device(device)
-    if datasets:
-        from spiketune.data import registry
-
-        for dataset in datasets.values():
-            registry.prepare(dataset)
+    for alike in trainings.values():
+        check_fit(alike, _prepared(alike[0].dataset))
 
 
 def sample_shape(dataset: Dataset) -> tuple[int, ...]:
@@ -60,13 +58,28 @@ def sample_shape(dataset: Dataset) -> tuple[int, ...]:
     return load(dataset).train.input_shape
 
 
-def _check_spikes(config: TrainingTrial) -> None:
-    """Refuse currents as input of a network that learns by spikes; recordings are spikes."""
-    if not isinstance(config.network, Stdp) or config.dataset.encoding != "constant":
+def _prepared(dataset: Dataset) -> DataFacts:
+    """Make a data set ready, and tell of it what networks depend on."""
+    from spiketune.data import registry
+
+    splits = registry.prepare(dataset)
+    has_events = registry.get_dataset(dataset.name).has_events
+    return DataFacts(splits.train.input_shape, splits.n_classes, has_events)
+
+
+def _check_input(config: TrainingTrial) -> None:
+    """Refuse currents where a network learns by spikes, and recordings where it times values."""
+    if not isinstance(config.network, Stdp | FirstSpike):
         return
     from spiketune.data import registry
 
-    if not registry.get_dataset(config.dataset.name).has_events:
+    has_events = registry.get_dataset(config.dataset.name).has_events
+    if isinstance(config.network, FirstSpike):
+        if has_events:
+            raise ConfigError(
+                "trial.dataset.name", f"'{config.dataset.name}' consists of events; {NEEDS_VALUES}"
+            )
+    elif config.dataset.encoding == "constant" and not has_events:
         raise ConfigError("trial.dataset.encoding", NEEDS_SPIKES)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from spiketune.errors import TrialError
+from spiketune.objectives.deaths import LARGEST_SIGNAL
 
 TERM_GRACE_S: Final = 4.0  # between SIGTERM and SIGKILL; executors allow a timed-out worker 5 s
 _FIRST_POLL_S: Final = 0.005
@@ -80,8 +81,9 @@ class Program:
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 status = process.wait(poll_s)
-                from_shell = isinstance(self.command, str) and status > _SHELL_SIGNALS
-                return _SHELL_SIGNALS - status if from_shell else status
+                number = status - _SHELL_SIGNALS
+                from_shell = isinstance(self.command, str) and 0 < number <= LARGEST_SIGNAL
+                return -number if from_shell else status
             poll_s = min(2 * poll_s, _POLL_S)
             if not wanted():
                 _signal(process, signal.SIGTERM, shared)

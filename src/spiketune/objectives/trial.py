@@ -10,6 +10,7 @@ from typing import Any
 
 from spiketune.errors import InputError
 from spiketune.messages import OUTPUT, Ended, Job, Report
+from spiketune.objectives.notes import plain
 
 
 class Trial:
@@ -84,9 +85,10 @@ class Trial:
         """
         if not (math.isfinite(fidelity) and fidelity > 0):
             raise InputError(f"report: the fidelity must be a number > 0, got {fidelity!r}")
-        self._fidelity = fidelity
+        reached = fidelity if isinstance(fidelity, int) else float(fidelity)  # NumPy's are no JSON
+        self._fidelity = reached
         values = {name: float(value) for name, value in metrics.items()}
-        self._send(Report(self.number, self.attempt, fidelity, values, dict(self._constraints)))
+        self._send(Report(self.number, self.attempt, reached, values, dict(self._constraints)))
 
     def should_stop(self) -> bool:
         """Whether to write a checkpoint and return now (a signal, or the asker said so)."""
@@ -108,8 +110,14 @@ class Trial:
         self._ended = ended
 
     def note(self, **details: Any) -> None:
-        """Keep JSON-able facts in the record beside the metrics (seconds per phase, ...)."""
-        self._details.update(details)
+        """Keep facts in the record beside the metrics (seconds per phase, ...).
+
+        Scalars and arrays of NumPy and PyTorch are kept as numbers and lists.
+
+        Raises:
+            InputError: If one cannot be written as JSON.
+        """
+        self._details.update({name: plain(name, value) for name, value in details.items()})
 
     @property
     def elapsed_s(self) -> float:

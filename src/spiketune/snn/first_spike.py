@@ -22,6 +22,7 @@ from spiketune.config.first_spike import (
     InputNoise,
     InputTimes,
     SpikeLayer,
+    check_shared_delays,
     is_noisy,
     layer_name,
 )
@@ -217,10 +218,14 @@ class FirstSpikeNetwork(nn.Module):
         n_inputs: Number of inputs.
         n_classes: Number of output neurons.
         seed: Weights and delays of a layer come from a child seed of its position.
+
+    Raises:
+        ConfigError: If delays are shared by a number that does not divide how many there are.
     """
 
     def __init__(self, config: FirstSpike, n_inputs: int, n_classes: int, seed: int) -> None:
         super().__init__()
+        check_shared_delays(config, n_inputs, n_classes)
         self.config, self.n_inputs, self.n_classes = config, n_inputs, n_classes
         self.names = tuple(layer_name(layer, i) for i, layer in enumerate(config.layers))
         self.stack = nn.ModuleList()

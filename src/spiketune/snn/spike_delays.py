@@ -8,24 +8,20 @@ import torch
 from torch import Generator, Tensor, nn
 
 from spiketune.config.first_spike import SpikeDelay
-from spiketune.errors import ConfigError
 
 
 @final
 class SpikeDelays(nn.Module):
     """Positive delays from `n` inputs to `n_neurons` neurons.
 
-    Raises:
-        ConfigError: If delays are shared by a number that does not divide how many there are.
+    Both are multiples of what shares a delay, as `check_shared_delays` sees to.
     """
 
     def __init__(self, config: SpikeDelay, n: int, n_neurons: int, generator: Generator) -> None:
         super().__init__()
         self.config = config
-        rows = 1 if config.kind == "dendritic" else _groups(n, config.share_inputs, "inputs")
-        columns = 1
-        if config.kind != "axonal":
-            columns = _groups(n_neurons, config.share_neurons, "neurons")
+        rows = 1 if config.kind == "dendritic" else n // config.share_inputs
+        columns = 1 if config.kind == "axonal" else n_neurons // config.share_neurons
         start = torch.randn(rows, columns, generator=generator, dtype=torch.float64)
         self.parameter = nn.Parameter(config.mean + config.std * start)
         self.settle()
@@ -64,12 +60,3 @@ class SpikeDelays(nn.Module):
                 self.parameter.clamp_(min=0.0)
             elif self.config.positivity == "shift":
                 self.parameter.sub_(self.parameter.min().clamp(max=0.0))
-
-
-def _groups(n: int, shared_by: int, what: str) -> int:
-    if n % shared_by:
-        raise ConfigError(
-            f"trial.network.layers.delay.share_{what}",
-            f"{shared_by} does not divide the {n} {what} of the layer; take a number that does",
-        )
-    return n // shared_by

@@ -94,6 +94,7 @@ class StudyLoop:
     def request_stop(self) -> None:
         """Stop asking and let workers write checkpoints; a second call ends them at once."""
         self._stop_calls += 1
+        self._executor.interrupt()
 
     def run(self) -> Reason:
         """Run until done, and say why it ended.
@@ -314,7 +315,7 @@ class StudyLoop:
         self._say_if_in_vain()
 
     def _repeat_or_fail(self, running: Running, failure: Failure) -> None:
-        stopping = self._reason in ("interrupted", "time")
+        stopping = self._stop_calls or self._reason in ("interrupted", "time")
         if stopping and failure.kind in ("preempted", "worker_lost"):
             running.history[-1]["outcome"] = "interrupted"
         elif not may_retry(failure.kind, running.history, self._retries):

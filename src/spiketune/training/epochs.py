@@ -114,7 +114,7 @@ class EpochTraining(ABC):
     ) -> None:
         self._config, self._seed, self._study_seed = config, seed, study_seed
         self._path, self._on_epoch, self._should_stop = checkpoint, on_epoch, should_stop
-        self.min_spikes = 1 if config.silence is None else config.silence.min_spikes
+        self.min_spikes = config.min_spikes
         self._progress = Progress()
         self._written_s = 0.0
         self._kept: Checkpoint | None = None
@@ -234,7 +234,9 @@ class EpochTraining(ABC):
 
     def _close_epoch(self, trained: TrainedEpoch, trained_s: float, validated: Validated) -> None:
         found = validated.found
-        before, silence = self._progress, self._config.silence
+        before, silence, count = self._progress, self._config.silence, trained.silence
+        if trained.stopped_by == "patience":
+            count = count.ended_by_another_rule()
         named = {"accuracy": "validation_accuracy", "loss": "validation_loss"}
         measured = {named.get(name, name): value for name, value in found.metrics.items()}
         metrics = {**measured, **trained.metrics}
@@ -244,7 +246,7 @@ class EpochTraining(ABC):
             history=(*before.history, metrics),
             firing_rates=found.firing_rates,
             patience=trained.patience,
-            silence=None if silence is None else trained.silence.constraint(silence),
+            silence=None if silence is None else count.constraint(silence),
             stopped_by=trained.stopped_by,
             train_s=before.train_s + trained_s,
             validation_s=before.validation_s + validated.seconds,

@@ -106,7 +106,7 @@ def evaluate(
         split: Name of the split, which draws of its own.
     """
     loss_function = build_loss(config.training)
-    min_spikes = 1 if config.silence is None else config.silence.min_spikes
+    min_spikes = config.min_spikes
     tally = _Tally()
     for first in range(0, len(data), BATCH_SIZE):
         generator = Generator(data.labels.device).manual_seed(

@@ -29,7 +29,7 @@ class _Tally:
 
     def __init__(self, config: TrainingTrial, rule: SpikeLoss) -> None:
         self._rule = rule
-        self._min_spikes = 1 if config.silence is None else config.silence.min_spikes
+        self._min_spikes = config.min_spikes
         self._losses: list[Tensor] = []
         self._silent: list[Tensor] = []
         self._predictions: list[Tensor] = []

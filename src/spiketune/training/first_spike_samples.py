@@ -7,7 +7,8 @@ from typing import Final, final
 
 from torch import Generator, Tensor
 
-from spiketune.config.first_spike import FirstSpike
+from spiketune.config.first_spike import NEEDS_VALUES, FirstSpike
+from spiketune.errors import ConfigError
 from spiketune.snn.first_spike import input_times
 from spiketune.training.batches import Samples
 
@@ -22,9 +23,14 @@ class TimedSamples:
     Args:
         data: The samples.
         rule: How values become times.
+
+    Raises:
+        ConfigError: If the samples are spikes over time already.
     """
 
     def __init__(self, data: Samples, rule: FirstSpike) -> None:
+        if not data.constant:
+            raise ConfigError("trial.dataset", f"changes from step to step; {NEEDS_VALUES}")
         self._data, self._rule = data, rule
         self.labels, self.n_inputs = data.labels, data.n_inputs
         self._kept: Tensor | None = None

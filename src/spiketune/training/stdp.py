@@ -190,7 +190,7 @@ def evaluate(
     accumulated = effective_operations(input_counts, network.weights.T)
     accumulated += n_spikes + tally.n_inhibitory * (N - 1)
     all_spikes, steps = n_spikes + tally.n_inhibitory, data.steps
-    min_spikes = 1 if config.silence is None else config.silence.min_spikes
+    min_spikes = config.min_spikes
     metrics = {
         "accuracy": float((predictions == labels).mean()),
         "loss": float(cross_entropy(scores, labels).mean()),

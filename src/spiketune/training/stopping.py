@@ -29,6 +29,10 @@ class SilenceCount:
         """The count after a batch of which `silent` samples were silent."""
         return replace(self, silent=self.silent + silent, speaking=self.speaking + batch - silent)
 
+    def ended_by_another_rule(self) -> SilenceCount:
+        """The count where samples that were not processed tell nothing of silence."""
+        return replace(self, n_train=self.silent + self.speaking)
+
     def exceeds(self, config: Silence) -> bool:
         """Whether more than the allowed share of the epoch's samples is silent already."""
         return self.silent / self.n_train > config.share

@@ -31,6 +31,13 @@ def trial(number, loss=0.0, **fields):
     return TrialRow(number, state, params, objectives=objectives, **fields)
 
 
+def worth(rows, directions, top):
+    def resolved(row):
+        return {"function": "targets:number", "params": row.params}
+
+    return worth_confirming(rows, directions, top, resolved)
+
+
 def test_the_interval_of_a_written_out_example():
     low, high = t_interval([1.0, 2.0, 3.0, 4.0])
     half = 3.182446305284263 * math.sqrt(5 / 3) / 2  # t of 3 degrees of freedom at 0.975
@@ -53,24 +60,24 @@ def test_the_best_are_feasible_and_at_full_fidelity():
         trial(3, 0.2),
         trial(4, 0.4),
     ]
-    assert [r.number for r in worth_confirming(rows, ONE, 2)] == [3, 0]
+    assert [r.number for r in worth(rows, ONE, 2)] == [3, 0]
 
 
 def test_of_a_long_front_its_ends_its_knee_and_some_between_are_chosen():
     rows = [trial(i, i / 20, more={"size": 1 - (1 - i / 20) ** 8}) for i in range(21)]
-    chosen = worth_confirming(rows, TWO, 4)
+    chosen = worth(rows, TWO, 4)
     assert len(chosen) == 4
     assert {0, 20, knee(rows, TWO).number} <= {r.number for r in chosen}
-    assert len(worth_confirming(rows, TWO, 50)) == 21
+    assert len(worth(rows, TWO, 50)) == 21
 
 
 def test_copies_of_a_configuration_take_one_place():
     same = [trial(n, n / 10, params={"x": 1, "kind": ["a", 2]}) for n in range(4)]
     other = trial(4, 0.9, params={"x": 1.0, "kind": ["a", 2]})
     last = trial(5, 1.0, params={"x": 1})
-    assert [r.number for r in worth_confirming([*same, other, last], ONE, 2)] == [0, 4]
+    assert [r.number for r in worth([*same, other, last], ONE, 2)] == [0, 4]
     front = [trial(n, n / 10, more={"size": n}, params={"x": n // 3}) for n in range(9)]
-    assert [r.number for r in worth_confirming(front, TWO, 3)] == [0, 3, 6]
+    assert [r.number for r in worth(front, TWO, 3)] == [0, 3, 6]
 
 
 def test_what_lost_seeds_comes_after_what_lost_none():
@@ -174,14 +181,14 @@ def test_a_kill_repeats_nothing_that_was_finished(tmp_path, monkeypatch):
     log = tmp_path / "log"
     study = study_of(tmp_path, {"log": str(log)})
     log.unlink()
-    keep = over_seeds._keep
+    keep = over_seeds.keep
 
     def killed(result, job):
         keep(result, job)
         if job.number == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(over_seeds, "_keep", killed)
+    monkeypatch.setattr(over_seeds, "keep", killed)
     with pytest.raises(KeyboardInterrupt):
         study.confirm(top=2, seeds=3)
     monkeypatch.undo()
@@ -198,6 +205,41 @@ def test_constraints_of_the_file_and_of_the_trial_count(tmp_path):
     found = study.confirm(top=4, seeds=2)
     assert [c.number for c in found.candidates] == [1]
     assert set(found.candidates[0].constraints) == {"small", "size >= 0.895"}
+
+
+def network_study(tmp_path, seed, sizes):
+    content = {
+        "study": {
+            "objectives": {"validation_loss": "minimize"},
+            "budget": {"trials": 4},
+            "sampler": {"name": "grid"},
+            "executor": {"name": "inline"},
+        },
+        "trial": {
+            "device": "cpu",
+            "seed": seed,
+            "dataset": {"name": "digits", "steps": 5, "train_share": 0.05},
+            "network": {"layers": [{"name": "h", "dense": sizes}, {"dense": "classes"}]},
+            "training": {"epochs": 1},
+        },
+    }
+    study = Study(make(tmp_path / "study", content).path)
+    return study.run(listen=lambda progress: None)
+
+
+def test_networks_are_trained_with_the_fresh_seeds_whatever_seed_the_file_fixes(tmp_path):
+    study = network_study(tmp_path, seed=5, sizes={"grid": [4]})
+    (found,) = study.confirm(top=1, seeds=2).candidates
+    first, second = found.objectives["validation_loss"]
+    assert first != second
+
+
+def test_trials_that_differ_in_their_seed_alone_are_confirmed_once(tmp_path):
+    study = network_study(tmp_path, seed={"grid": [0, 1]}, sizes={"grid": [4, 8]})
+    rows = {row.number: row.params["network.layers.h.dense"] for row in study.rows()}
+    found = study.confirm(top=3, seeds=1).candidates
+    assert sorted(rows[c.number] for c in found) == [4, 8]
+    assert found[0].objectives != found[1].objectives
 
 
 def test_a_front_is_confirmed_as_a_front(tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from spiketune.errors import SpiketuneError
@@ -5,7 +7,7 @@ from spiketune.executors.inline import InlineExecutor
 from spiketune.executors.local import LocalExecutor
 from spiketune.messages import Result
 from spiketune.objectives.execution import execute
-from spiketune.study.over_seeds.retraining import Plan, Retrained, retrain
+from spiketune.study.over_seeds.retraining import Plan, Retrained, refuse_if_all_failed, retrain
 from spiketune.study.over_seeds.trainings import Candidate
 from tests.study.support import TESTS
 
@@ -43,9 +45,16 @@ def test_what_an_earlier_call_finished_is_not_repeated_unless_it_changed(tmp_pat
     executor.close()
 
 
-def test_a_configuration_whose_every_seed_fails_is_an_error_with_its_words(tmp_path):
+def test_a_configuration_whose_every_seed_fails_withholds_no_other(tmp_path):
+    chosen = [candidate(function="raises"), replace(candidate(), label="two")]
+    lost, found = retrain(chosen, plan(tmp_path), InlineExecutor(execute))
+    assert found.metrics == {"loss": (0.5,) * 3}
+    assert (found.seeds_in_words, found.loss_in_words) == ("3", "")
+    assert (lost.seeds, lost.metrics, lost.seeds_in_words) == ((), {}, "0 of 3")
+    assert lost.loss_in_words.startswith("one: every seed failed; the first with crash: ValueError")
+    refuse_if_all_failed([lost, found])
     with pytest.raises(SpiketuneError, match="one: every seed failed; the first with crash"):
-        retrain([candidate(function="raises")], plan(tmp_path), InlineExecutor(execute))
+        refuse_if_all_failed([lost])
 
 
 def test_seeds_differ_and_belong_to_the_study_seed(tmp_path):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from spiketune.config.loading import kind_of
 from spiketune.executors.base import Executor
 from spiketune.messages import Failure, Job, Message, Result
 from spiketune.seeding import child_seed
@@ -21,16 +24,25 @@ from spiketune.study.records.results import TrialRow, front, knee, ranked
 
 
 def worth_confirming(
-    rows: Sequence[TrialRow], directions: Mapping[str, str], top: int
+    rows: Sequence[TrialRow],
+    directions: Mapping[str, str],
+    top: int,
+    resolved: Callable[[TrialRow], Mapping[str, Any]],
 ) -> list[TrialRow]:
     """The trials to train again: the best by full fidelity, or the front.
 
-    Of trials with the same values the first in that order. Of a front with more than `top`
-    trials, its ends, its knee and trials evenly between.
+    Of trials that would be the same once trained with the same seed, the first in that order. Of
+    a front with more than `top` trials, its ends, its knee and trials evenly between.
+
+    Args:
+        rows: Trials of the study.
+        directions: Its objectives.
+        top: How many at most.
+        resolved: The trial section with the values of a trial.
     """
     if len(directions) == 1:
-        return _without_copies(ranked(rows, directions))[:top]
-    found = _without_copies(front(rows, directions))
+        return list(islice(_without_copies(ranked(rows, directions), resolved), top))
+    found = list(_without_copies(front(rows, directions), resolved))
     if len(found) <= top:
         return found
     middle = knee(found, directions)
@@ -41,11 +53,25 @@ def worth_confirming(
     return [found[i] for i in sorted(picked)]
 
 
-def _without_copies(rows: Sequence[TrialRow]) -> list[TrialRow]:
-    firsts: dict[str, TrialRow] = {}
+def _without_copies(
+    rows: Iterable[TrialRow], resolved: Callable[[TrialRow], Mapping[str, Any]]
+) -> Iterator[TrialRow]:
+    seen: set[str] = set()
     for row in rows:
-        firsts.setdefault(json.dumps(row.params, sort_keys=True, default=repr), row)
-    return list(firsts.values())
+        section = _without_seed(resolved(row))
+        # All that a function or a program gets is its values; of a network, the section is all.
+        told = section if kind_of(section) == "network" else row.params
+        key = json.dumps(told, sort_keys=True, default=repr)
+        if key not in seen:
+            seen.add(key)
+            yield row
+
+
+def _without_seed(section: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The section without the seed that a network would be trained with instead of the job's."""
+    if kind_of(section) != "network":
+        return section
+    return {key: value for key, value in section.items() if key != "seed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +112,7 @@ class ConfirmationPlan:
             study="confirm",
             number=k,
             attempt=1,
-            section=candidate.section,
+            section=_without_seed(candidate.section),
             params={**candidate.section.get("params", {}), **candidate.values},
             seed=child_seed(self.study_seed, "confirm", k),
             study_seed=self.study_seed,

@@ -44,6 +44,11 @@ class Pack:
         """Its members, each on its own."""
         return [Pack(member, (member,)) for member in self.members]
 
+    @property
+    def places(self) -> list[Job]:
+        """The jobs in whose folders it works."""
+        return [self.job, *(member for member in self.members if member is not self.job)]
+
     def ends(self, end: Result | Failure) -> list[Result | Failure]:
         """How the members ended."""
         if self.job == self.members[0]:

@@ -25,7 +25,7 @@ class Retrained:
     Attributes:
         label: Of the configuration.
         seeds: The seeds that came to an end.
-        metrics: By metric, one value per seed.
+        metrics: By metric, one value per seed that came to an end; empty where none did.
         failures: Messages of the seeds that failed.
     """
 
@@ -33,6 +33,19 @@ class Retrained:
     seeds: tuple[int, ...]
     metrics: Mapping[str, tuple[float, ...]]
     failures: tuple[str, ...] = ()
+
+    @property
+    def seeds_in_words(self) -> str:
+        """How many seeds came to an end: `5`, or `3 of 5`."""
+        n = len(self.seeds)
+        return f"{n} of {n + len(self.failures)}" if self.failures else str(n)
+
+    @property
+    def loss_in_words(self) -> str:
+        """Why there are no figures, where every seed failed; else empty."""
+        if self.seeds:
+            return ""
+        return f"{self.label}: every seed failed; the first with {self.failures[0]}"
 
     def mean(self, metric: str) -> float:
         """Mean over seeds."""
@@ -98,12 +111,19 @@ def retrain(
         plan: How.
         executor: Where; the caller closes it.
         listen: Told of every report and end.
-
-    Raises:
-        SpiketuneError: If every seed of a candidate failed.
     """
     ends = train_over_seeds(candidates, plan.n_seeds, partial(_job, plan), executor, listen)
     return [_gathered(c.label, plan.seeds, e) for c, e in zip(candidates, ends, strict=True)]
+
+
+def refuse_if_all_failed(found: Sequence[Retrained]) -> None:
+    """Tell that nothing came of any configuration.
+
+    Raises:
+        SpiketuneError: If every seed of each failed.
+    """
+    if not any(one.seeds for one in found):
+        raise SpiketuneError("; ".join(one.loss_in_words for one in found))
 
 
 def _job(plan: Plan, candidate: Candidate, k: int) -> Job:
@@ -135,8 +155,7 @@ def _job(plan: Plan, candidate: Candidate, k: int) -> Job:
 def _gathered(label: str, seeds: Sequence[int], ends: Sequence[Result | Failure]) -> Retrained:
     done = [(seed, e) for seed, e in zip(seeds, ends, strict=True) if isinstance(e, Result)]
     failures = tuple(f"{e.kind}: {e.message}" for e in ends if isinstance(e, Failure))
-    if not done:
-        raise SpiketuneError(f"{label}: every seed failed; the first with {failures[0]}")
-    names = [name for name in done[0][1].metrics if all(name in e.metrics for _, e in done)]
+    first = done[0][1].metrics if done else ()
+    names = [name for name in first if all(name in e.metrics for _, e in done)]
     metrics = {name: tuple(e.metrics[name] for _, e in done) for name in names}
     return Retrained(label, tuple(seed for seed, _ in done), metrics, failures)

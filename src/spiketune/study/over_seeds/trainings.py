@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from spiketune.executors.attempt_folder import make_free
 from spiketune.executors.base import Executor
-from spiketune.messages import Failure, Job, Message, Report, Result, from_json, to_json
-from spiketune.study.attempts import read_end
+from spiketune.messages import Failure, Job, Message, Report, Result
 from spiketune.study.over_seeds.packs import Pack, packed
+from spiketune.study.over_seeds.places import keep, kept_result, wait_until_free, was_begun
 
 _POLL_S: Final = 0.5
 
@@ -55,6 +56,9 @@ def train_over_seeds(
 
     Returns:
         How they ended, by candidate and seed.
+
+    Raises:
+        SpiketuneError: If a job that an earlier call began goes on and cannot be taken over.
     """
     queue = [
         replace(job(candidate, k), number=i * n_seeds + k)
@@ -75,22 +79,25 @@ def _run(
 ) -> list[Result | Failure]:
     """Run jobs to their ends; one whose folder holds its result already is not run again.
 
+    One that goes on without the call that began it, under a scheduler, is taken over.
+
     Args:
         queue: The jobs, numbered from 0 as they stand here.
         executor: Where; the caller closes it.
         listen: Told of every report and end.
     """
-    ends: dict[int, Result | Failure] = {}
-    for job in queue:
-        if _is_kept(job) and isinstance(end := read_end(Path(job.folder)), Result):
-            ends[job.number] = end
+    ends: dict[int, Result | Failure] = {
+        job.number: result for job in queue if (result := kept_result(job)) is not None
+    }
     waiting = packed([job for job in queue if job.number not in ends], executor.free_slots)
-    running: dict[int, Pack] = {}
+    goes_on = _taken_over(waiting, executor)
+    waiting = [pack for pack in waiting if pack not in goes_on]
+    running = {pack.job.number: pack for pack in goes_on}
     while waiting or running:
         while waiting and executor.free_slots:
             pack = waiting.pop(0)
-            for job in (pack.job, *pack.members):
-                _clear(Path(job.folder))
+            for job in pack.places:
+                make_free(Path(job.folder))
             running[pack.job.number] = pack
             executor.submit(pack.job)
         for message in executor.events(_POLL_S):
@@ -98,6 +105,10 @@ def _run(
                 listen(message)
                 continue
             pack = running.pop(message.number)
+            if isinstance(message, Failure) and pack in goes_on:
+                goes_on.remove(pack)
+                waiting.insert(0, pack)  # asked to leave by the call that began it
+                continue
             if isinstance(message, Failure) and len(pack.members) > 1:
                 waiting[:0] = pack.alone  # what fails together may go well alone
                 continue
@@ -105,35 +116,18 @@ def _run(
                 listen(end)
                 ends[end.number] = end
                 if isinstance(end, Result):
-                    _keep(end, queue[end.number])
+                    keep(end, queue[end.number])
     return [ends[job.number] for job in queue]
 
 
-def _clear(folder: Path) -> None:
-    """Make a place that an interrupted call left behind free to be claimed again."""
-    for name in ("lease.json", "result.json", "metrics.jsonl"):
-        (folder / name).unlink(missing_ok=True)
+def _taken_over(packs: Sequence[Pack], executor: Executor) -> list[Pack]:
+    """Those that an earlier call began and that go on; the places of the others are free then.
 
-
-def _is_kept(job: Job) -> bool:
-    """Whether the folder holds this very training, not one of an edited configuration."""
-    try:
-        kept = from_json((Path(job.folder) / "job.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(kept, Job) and _training(kept) == _training(job)
-
-
-def _training(job: Job) -> tuple[Any, ...]:
-    """What a training comes of; not the reason for it, which says how many others there are."""
-    params = {name: value for name, value in job.params.items() if name != "reason"}
-    return job.section, params, job.seed, job.study_seed
-
-
-def _keep(result: Result, job: Job) -> None:
-    """Write the training where `_is_kept` and `read_end` find it; a child has done so already."""
-    folder = Path(job.folder)
-    if not (folder / "result.json").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "job.json").write_text(to_json(job), encoding="utf-8")
-        (folder / "result.json").write_text(to_json(result), encoding="utf-8")
+    Raises:
+        SpiketuneError: If a job that cannot be taken over goes on; nothing is taken over then.
+    """
+    begun = [pack for pack in packs if was_begun(pack.job)]
+    wait_until_free([job for pack in packs if pack not in begun for job in pack.places])
+    found = [pack for pack in begun if executor.adopt(pack.job) is not None]
+    wait_until_free([job for pack in begun if pack not in found for job in pack.places])
+    return found

@@ -14,7 +14,7 @@ from spiketune.executors.registry import make_executor, n_threads
 from spiketune.space import parse_inequality
 from spiketune.study.over_seeds.confirmation import Confirmation
 from spiketune.study.over_seeds.confirming import ConfirmationPlan, confirm
-from spiketune.study.over_seeds.retraining import Plan, Retrained, retrain
+from spiketune.study.over_seeds.retraining import Plan, Retrained, refuse_if_all_failed, retrain
 from spiketune.study.over_seeds.trainings import Candidate, Listen, unheard
 from spiketune.study.records.folder import StudyFolder, now_text
 from spiketune.study.running import storage_of, study_of
@@ -79,7 +79,7 @@ def retrain_trials(
         listen: Told of every report and end.
 
     Raises:
-        SpiketuneError: If every seed of a candidate failed.
+        SpiketuneError: If every seed of all candidates failed; that is on record then, too.
     """
     with closing(storage_of(folder, configuration, writable=True)) as writer:
         if configuration.kind == "network":
@@ -90,6 +90,7 @@ def retrain_trials(
         )
         for retrained in found:
             writer.add_retrained(retrained.as_record())
+    refuse_if_all_failed(found)
     return found
 
 
@@ -111,9 +112,6 @@ def retrain_sections(
         configuration: Of the study or the run.
         reason: Goes into the record of the opened test split.
         listen: Told of every report and end.
-
-    Raises:
-        SpiketuneError: If every seed of a candidate failed.
     """
     study = configuration.study
     _warn_of_seeds(configuration)
