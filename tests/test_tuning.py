@@ -2,11 +2,20 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import cloudpickle
 import pytest
 
 import spiketune
-from spiketune.errors import ConfigError, InputError, StudyExistsError, StudyNotFoundError
+from spiketune.errors import (
+    ConfigError,
+    InputError,
+    StudyExistsError,
+    StudyLockedError,
+    StudyNotFoundError,
+)
+from spiketune.study.records.lock import StudyLock
 from tests import targets
 from tests.study.support import TESTS
 
@@ -126,6 +135,28 @@ def test_a_folder_with_another_study_is_left_alone(tmp_path):
     with pytest.raises(StudyExistsError, match="or of other objectives or constraints"):
         tune(tmp_path / "s", constraints=["loss <= 0.1"])
     assert len(spiketune.open(tmp_path / "s").rows()) == 6
+
+
+def test_a_function_kept_by_value_is_replaced_by_the_same_study_alone(tmp_path):
+    def tune_here(function, **changes):
+        return tune(tmp_path / "s", function, **{"trials": 0, **changes})
+
+    tune_here(lambda trial: {"loss": trial.params["x"], "size": 1})
+    kept = tmp_path / "s/function.pkl"
+    first = kept.read_bytes()
+    with pytest.raises(StudyExistsError, match="of other objectives"):
+        tune_here(lambda trial: -trial.params["x"], objectives={"gain": "maximize"})
+    assert kept.read_bytes() == first
+    with StudyLock(tmp_path / "s/study.lock"), pytest.raises(StudyLockedError):
+        tune_here(lambda trial: {"loss": trial.params["x"], "size": 2})
+    assert kept.read_bytes() == first
+    tune_here(lambda trial: {"loss": trial.params["x"], "size": 3})
+    assert cloudpickle.loads(kept.read_bytes())(SimpleNamespace(params={"x": 1}))["size"] == 3
+    assert {file.name for file in kept.parent.iterdir()} == {
+        "function.pkl",
+        "study.lock",
+        "study.yaml",
+    }
 
 
 def test_importing_the_package_loads_neither_torch_nor_optuna():

@@ -12,7 +12,7 @@ from spiketune.config.loading import Configuration, without_parameters
 from spiketune.config.study import Budget, seconds
 from spiketune.config.study import Study as StudySection
 from spiketune.errors import InputError, StudyExistsError
-from spiketune.study.budget import n_counted, own, uptime_s
+from spiketune.study.budget import n_counted, own, unspent, uptime_s
 from spiketune.study.loop import Reason
 from spiketune.study.over_seeds.confirmation import Confirmation, from_record
 from spiketune.study.over_seeds.confirming import worth_confirming
@@ -24,7 +24,7 @@ from spiketune.study.preparing import prepare
 from spiketune.study.progress import Progress
 from spiketune.study.records import folder as folders
 from spiketune.study.records.folder import StudyFolder
-from spiketune.study.records.journal import StudyLock
+from spiketune.study.records.lock import StudyLock
 from spiketune.study.records.results import TrialRow, directions_of, frame, front, knee, ranked, row
 from spiketune.study.records.storage import StudyStorage
 from spiketune.study.running import run_session, storage_of, study_of
@@ -92,6 +92,14 @@ class Study:
         return dict(self.section.objectives)
 
     @property
+    def budget(self) -> str:
+        """What it may spend over all sessions, in words."""
+        budget = self.section.budget
+        trials = [] if budget.trials is None else [f"{budget.trials} trials"]
+        time = [] if budget.time is None else [f"{budget.time:g} s"]
+        return " or ".join(trials + time) or "no limit"
+
+    @property
     def why_this_sampler(self) -> str | None:
         """Why `auto` chose the sampler; None if the file names it."""
         facts = folders.read_document(self.folder).get("provenance", {})
@@ -147,7 +155,7 @@ class Study:
             test_openings=self.storage.test_openings() if started else [],
             provenance=document.get("provenance", {}),
             sampler=self.section.sampler.name,
-            budget=_budget_in_words(self.section.budget),
+            budget=self.budget,
             constraints=self.section.constraints,
             retrained=self.storage.retrained() if started else [],
             confirmation=self.confirmation(),
@@ -195,17 +203,14 @@ class Study:
         Args:
             trials: So many more than there are; None keeps the budget of `study.yaml`.
             time: So much more time, in seconds or as text (`"90m"`); None keeps the budget.
+                Where one of the two is given, the other, if it is spent, is lifted.
             listen: Told of progress; a progress display on the terminal if None.
 
         Raises:
-            StudyLockedError: If another process runs the study.
+            StudyLockedError: If another process runs the study; nothing is changed.
         """
-        if trials is not None or time is not None:
-            counted = n_counted(self.storage.trials()) if self.folder.journal.exists() else 0
-            self.set_budget(
-                trials=counted + trials if trials is not None else self.section.budget.trials,
-                time_s=self._uptime_s() + seconds(time) if time is not None else None,
-            )
+        StudyLock(self.folder.lock).release()  # refuse at once, before anything is made ready
+        self._add(Budget(), trials, time)
         self.prepare()
         try:
             self.session = self._run_session(listen)
@@ -238,19 +243,47 @@ class Study:
             self._prepared = True
 
     def extend(self, trials: int | None = None, time: float | str | None = None) -> None:
-        """Add to the budget of `study.yaml`."""
-        budget = self.section.budget
+        """Add to the budget of `study.yaml`, or to what is spent if that is more.
+
+        Where one of the two is given, the other, if it is spent, is lifted.
+
+        Args:
+            trials: So many more.
+            time: So much more time, in seconds or as text (`"90m"`).
+
+        Raises:
+            StudyLockedError: If a process runs the study.
+        """
+        self._add(self.section.budget, trials, time)
+
+    def _add(self, start: Budget, trials: int | None, time: float | str | None) -> None:
+        """Set the budget to so much more than `start`, or than what is spent if that is more."""
+        if trials is None and time is None:
+            return
+        budget, n_spent, spent_s = self.section.budget, self._n_counted(), self._uptime_s()
         self.set_budget(
-            trials=budget.trials if trials is None else (budget.trials or 0) + trials,
-            time_s=budget.time if time is None else (budget.time or 0.0) + seconds(time),
+            trials=unspent(budget.trials, n_spent)
+            if trials is None
+            else max(start.trials or 0, n_spent) + trials,
+            time_s=unspent(budget.time, spent_s)
+            if time is None
+            else max(start.time or 0.0, spent_s) + seconds(time),
         )
 
     def set_budget(self, *, trials: int | None, time_s: float | None) -> None:
-        """Set the budget of `study.yaml`, in trials and in seconds."""
+        """Set the budget of `study.yaml`, in trials and in seconds.
+
+        Raises:
+            StudyLockedError: If a process runs the study, by the budget that it began with.
+        """
         budget = Budget(trials=trials, time=time_s)
         section = self.section.model_copy(update={"budget": budget})
-        folders.update_study(self.folder, section)
+        with StudyLock(self.folder.lock):
+            folders.update_study(self.folder, section)
         self.folder, self.configuration = folders.load(self.path)
+
+    def _n_counted(self) -> int:
+        return n_counted(self.storage.trials()) if self.folder.journal.exists() else 0
 
     def _uptime_s(self) -> float:
         if not self.folder.journal.exists():
@@ -367,12 +400,3 @@ def open(path: str | Path) -> Study:  # noqa: A001 -- spiketune.open, as there i
         StudyNotFoundError: If there is none.
     """
     return Study(path)
-
-
-def _budget_in_words(budget: Budget) -> str:
-    parts = []
-    if budget.trials is not None:
-        parts.append(f"{budget.trials} trials")
-    if budget.time is not None:
-        parts.append(f"{budget.time:g} s")
-    return " or ".join(parts) or "no limit"

@@ -12,11 +12,13 @@ from spiketune.config.checking import check
 from spiketune.config.inline import as_range
 from spiketune.config.loading import Configuration, configure
 from spiketune.config.study import Study as StudySection
+from spiketune.drafts import draft_of
 from spiketune.errors import InputError, StudyExistsError, StudyNotFoundError
 from spiketune.executors.local import modules_to_preload
 from spiketune.objectives.function import PICKLED, dump_function
 from spiketune.space import Parameter, Space
 from spiketune.study.records.folder import StudyFolder
+from spiketune.study.records.lock import StudyLock
 from spiketune.study.running import study_of
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ def tune(
         objectives: `minimize` or `maximize` by metric.
         folder: The study's folder.
         trials: Trials to run now; 0 only makes the study.
-        time: Longest time to run now, in seconds or as text (`"90m"`).
+        time: Longest time to run now, in seconds or as text (`"90m"`); what an earlier call left
+            of its own if None.
         constraints: Inequalities over metrics, such as `"n_parameters <= 200000"`.
         require: Expressions over parameters that a configuration must meet.
         sampler: Name, or name and options (`{"name": "tpe", "n_startup_trials": 20}`); `auto`
@@ -64,6 +67,7 @@ def tune(
         ConfigError: If an argument is wrong.
         StudyExistsError: If the folder holds a study of another space, or of other objectives or
             constraints.
+        StudyLockedError: If another process runs the study.
     """
     path = Path(folder)
     space = space if isinstance(space, Space) else Space(space, require)
@@ -83,51 +87,66 @@ def tune(
         "seed": seed,
     }
     section = check(StudySection, fields, "study")
-    trial, base_folder = _function_section(objective, space, path)
-    document = {"study": section.model_dump(mode="json"), "trial": trial}
-    configuration = configure(document, base_folder)
+    place = _importable_from(objective)
+    by_value = dump_function(objective) if place is None else None
+    target, base_folder = place or (
+        f"{PICKLED}:{StudyFolder(path).function_file.name}",
+        str(path.resolve()),
+    )
+    params = {name: as_range(parameter) for name, parameter in space.items()}
+    trial = {"function": target, "params": params}
+    configuration = configure(
+        {"study": section.model_dump(mode="json"), "trial": trial}, base_folder
+    )
     if configuration.space.fingerprint() != space.fingerprint():
         raise InputError("space: conditions between chosen sections cannot be given from Python")
-    study = _open_or_create(configuration, path)
+    study = _open_or_create(configuration, path, by_value)
     if trials:
         study.run(trials, time, listen=listen)
     return study
 
 
-def _open_or_create(configuration: Configuration, path: Path) -> Study:
+def _open_or_create(configuration: Configuration, path: Path, by_value: bytes | None) -> Study:
+    """The study in a folder, with the function that it shall call if that is kept by value."""
     try:
         study = Study(path)
     except StudyNotFoundError:
+        if by_value is not None:
+            _keep(by_value, path)
         return create(configuration, path)
     if _sought(study.configuration) != _sought(configuration):
         raise StudyExistsError(
             f"{path}: holds a study of another space, or of other objectives or constraints; "
             "give another folder, or undo the change"
         )
+    if by_value is not None:
+        with StudyLock(study.folder.lock):  # a running study goes on with the function that it has
+            _keep(by_value, path)
     return study
 
 
-def _function_section(
-    function: Callable[..., Any], space: Space, path: Path
-) -> tuple[dict[str, Any], str]:
-    """The trial section that calls a function, and the folder to import it from."""
-    params = {name: as_range(parameter) for name, parameter in space.items()}
-    module = getattr(function, "__module__", "__main__")
-    name = getattr(function, "__qualname__", "")
-    importable = module not in ("__main__", "builtins") and "<" not in name and name
-    file = getattr(sys.modules.get(module), "__file__", None)
-    if importable and file:
-        depth = module.count(".") + 1
-        return {"function": f"{module}:{name}", "params": params}, str(
-            Path(file).parents[depth - 1]
-        )
-    kept = StudyFolder(path).function_file
+def _keep(by_value: bytes, path: Path) -> None:
+    """Write a function into a study's folder.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(dump_function(function))
+        path.mkdir(parents=True, exist_ok=True)
+        with draft_of(StudyFolder(path).function_file) as draft:
+            draft.write_bytes(by_value)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-    return {"function": f"{PICKLED}:{kept.name}", "params": params}, str(path.resolve())
+
+
+def _importable_from(function: Callable[..., Any]) -> tuple[str, str] | None:
+    """`module:name` of a function, and the folder to import it from; None if it has no module."""
+    module = getattr(function, "__module__", "__main__")
+    name = getattr(function, "__qualname__", "")
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if module in ("__main__", "builtins") or "<" in name or not name or not file:
+        return None
+    return f"{module}:{name}", str(Path(file).parents[module.count(".")])
 
 
 def _imported_by_script(function: Callable[..., Any]) -> tuple[str, ...]:

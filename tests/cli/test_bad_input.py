@@ -255,7 +255,7 @@ def test_a_folder_that_cannot_be_made_is_named(cli, file, tmp_path):
 
 
 def test_a_study_that_runs_already_is_refused_naming_host_and_pid(cli, file, tmp_path):
-    from spiketune.study.records.journal import StudyLock
+    from spiketune.study.records.lock import StudyLock
 
     cli("run", file())
     lock = StudyLock(tmp_path / "runs/mine/study.lock")

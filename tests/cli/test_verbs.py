@@ -71,6 +71,15 @@ def test_resume_adds_trials_and_json_says_how_it_ended(cli, file):
     assert len(Study("runs/mine").rows()) == 11
 
 
+def test_resume_adds_time_to_a_budget_of_trials_that_is_spent_and_says_what_it_is_now(cli, file):
+    cli("run", file())
+    status, _, err = cli("resume", "runs/mine", "--add-time", "0.2s")
+    assert status == 0
+    assert re.search(r"^budget: [\d.]+ s$", err, re.M)
+    assert "the time budget is spent" in err
+    assert len(Study("runs/mine").rows()) > 8
+
+
 def test_a_resume_with_nothing_to_do_says_so_and_changes_nothing(cli, file):
     cli("run", file())
     status, _, err = cli("resume", "runs/mine")

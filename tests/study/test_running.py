@@ -1,9 +1,14 @@
-"""What a study's file says to its sampler."""
+"""What a study's file says to its sampler, and how a session ends that cannot begin."""
+
+import gc
 
 import pytest
 
 from spiketune.config.loading import configure
-from spiketune.study.running import sampler_options, study_of
+from spiketune.errors import InputError
+from spiketune.study.records.folder import load
+from spiketune.study.running import run_session, sampler_options, study_of
+from tests.study.support import document, make, n_open_files
 
 EPOCHS = {"int": [2, 9], "name": "how long"}
 
@@ -54,3 +59,14 @@ def test_trainings_have_their_epochs():
     }
     told = options({"name": "cascbo"}, None, fidelity={"name": "asha"}, trial=trial)
     assert told == {"resource": "training.epochs"}
+
+
+def test_a_session_that_cannot_begin_leaves_no_file_open(tmp_path):
+    make(tmp_path / "s", document(warm_start=str(tmp_path / "absent.csv")))
+    gc.collect()
+    before, kept = n_open_files(), []
+    for _ in range(3):
+        with pytest.raises(InputError, match="absent") as caught:
+            run_session(*load(tmp_path / "s"))
+        kept.append(caught)  # with all that its frames refer to
+    assert n_open_files() == before

@@ -23,7 +23,7 @@ from spiketune.errors import ConfigError, InputError
 from spiketune.study.feasibility import closest_in_words
 from spiketune.study.over_seeds.sweeps import n_combinations
 from spiketune.study.records.folder import dated_sibling
-from spiketune.study.records.journal import StudyLock
+from spiketune.study.records.lock import StudyLock
 from spiketune.study.records.results import TrialRow, eligible, front, hypervolume, ranked
 
 _WATCH_S = 2.0
@@ -89,9 +89,16 @@ def resume(
     path: StudyPath,
     add_trials: Annotated[
         int | None,
-        typer.Option(min=1, max=_MOST_TRIALS, help="So many trials more than the budget."),
+        typer.Option(
+            min=1, max=_MOST_TRIALS, help="So many trials more; lifts a time budget that is spent."
+        ),
     ] = None,
-    add_time: Annotated[str | None, typer.Option(help="So much time more, such as 90m.")] = None,
+    add_time: Annotated[
+        str | None,
+        typer.Option(
+            help="So much time more, such as 90m; lifts a number of trials that is spent."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Go on with a search that was interrupted, or that shall have more.
@@ -99,11 +106,11 @@ def resume(
     Example: [bold]spiketune resume runs/quickstart --add-trials 20[/bold]
     """
     study = Study(path)
-    StudyLock(study.folder.lock).release()  # refuse at once, before anything is changed
     if add_time is not None:
         _duration(add_time)
     if add_trials or add_time:
         study.extend(add_trials, add_time)
+        say(f"budget: {study.budget}")
     _go(study, json)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, final
+from typing import Any, Final, TypeVar, final
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -12,6 +12,7 @@ from spiketune.config.study import Budget
 from spiketune.messages import Failure
 
 IMPORTED: Final = "imported"  # user attribute: where a trial of a warm start came from
+_Amount = TypeVar("_Amount", int, float)
 _COUNTED = (TrialState.COMPLETE, TrialState.FAIL)
 
 
@@ -86,6 +87,11 @@ class Spending:
 
     def _asked(self, n_in_flight: int) -> int:
         return self.n_ended + n_in_flight
+
+
+def unspent(limit: _Amount | None, spent: _Amount) -> _Amount | None:
+    """A limit that is not reached yet; None if it is."""
+    return limit if limit is not None and limit > spent else None
 
 
 def n_counted(trials: Sequence[FrozenTrial]) -> int:

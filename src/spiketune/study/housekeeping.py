@@ -2,61 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import final
 
 from optuna.trial import FrozenTrial, TrialState
 
 from spiketune.config.study import Study
 from spiketune.space import Space
 from spiketune.study.records.folder import StudyFolder
-from spiketune.study.records.results import front, row
+from spiketune.study.records.results import TrialRow, front, row
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class Housekeeper:
     """Removes what need not stay.
 
-    Attributes:
+    It remembers the front, so that the end of a trial costs the same however many came before.
+
+    Args:
         folder: The study's folder.
         study: Its study section, with `keep:`.
         space: Its search space.
     """
 
-    folder: StudyFolder
-    study: Study
-    space: Space
-
-    def after(self, number: int, *, failed: bool, trials: Sequence[FrozenTrial]) -> None:
-        """Tidy up after one trial that was just told."""
-        keep = self.study.keep
-        self.folder.discard(
-            number,
-            checkpoints=failed or keep.checkpoints == "none",
-            logs=not (failed or keep.logs == "all"),
-        )
-        if not failed and keep.checkpoints == "front":
-            self._leave_front(trials)
+    def __init__(self, folder: StudyFolder, study: Study, space: Space) -> None:
+        self._folder, self._study, self._space = folder, study, space
+        self._front: dict[int, TrialRow] = {}  # by number; stays empty unless `keep:` asks for it
 
     def tidy(self, trials: Sequence[FrozenTrial]) -> None:
         """Tidy up what a killed asker could not: every finished trial that has a folder."""
+        finished = {trial.number: trial for trial in trials if trial.state.is_finished()}
+        self._meet(finished.values())
         for trial_folder in self._trial_folders():
-            number = int(trial_folder.name)
-            if number < len(trials) and trials[number].state.is_finished():
-                failed = trials[number].state == TrialState.FAIL
-                self.after(number, failed=failed, trials=trials)
+            if (trial := finished.get(int(trial_folder.name))) is not None:
+                self._discard(trial.number, failed=trial.state == TrialState.FAIL)
 
-    def _leave_front(self, trials: Sequence[FrozenTrial]) -> None:
-        """Keep the checkpoints of the front alone; trials at work keep theirs."""
-        rows = [row(trial, self.space, tuple(self.study.objectives)) for trial in trials]
-        best = {found.number for found in front(rows, self.study.objectives)}
-        for trial_folder in self._trial_folders():
-            number = int(trial_folder.name)
-            told = number < len(trials) and trials[number].state.is_finished()
-            if told and number not in best:
-                self.folder.discard(number, checkpoints=True, logs=False)
+    def after(self, trial: FrozenTrial) -> None:
+        """Tidy up after one trial that was just told, and after those of the front it beats."""
+        for number in self._meet([trial]):
+            self._discard(number, failed=False)
+        self._discard(trial.number, failed=trial.state == TrialState.FAIL)
+
+    def _meet(self, trials: Iterable[FrozenTrial]) -> set[int]:
+        """Let finished trials onto the front, and say which of it they beat."""
+        if self._study.keep.checkpoints != "front":
+            return set()
+        objectives = self._study.objectives
+        rows = [row(trial, self._space, tuple(objectives)) for trial in trials]
+        before = self._front
+        best = front([*before.values(), *rows], objectives)
+        self._front = {found.number: found for found in best}
+        return before.keys() - self._front.keys()
+
+    def _discard(self, number: int, *, failed: bool) -> None:
+        keep = self._study.keep
+        kept = keep.checkpoints == "all" or number in self._front
+        self._folder.discard(
+            number,
+            checkpoints=failed or not kept,
+            logs=not (failed or keep.logs == "all"),
+        )
 
     def _trial_folders(self) -> list[Path]:
-        root = self.folder.trial(0).parent
+        root = self._folder.trial(0).parent
         return [entry for entry in root.iterdir() if entry.name.isdigit()] if root.exists() else []

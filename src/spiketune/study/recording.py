@@ -38,7 +38,7 @@ class Recorder:
             **({"details": dict(result.details)} if result.details else {}),
         }
         self._storage.complete(running.trial, *self.measured(result), attributes)
-        self._tidy_after(running, failed=False)
+        self._tidy_after(running)
 
     def fail(self, running: Running, failure: Failure) -> None:
         """Write down a trial that failed."""
@@ -48,7 +48,7 @@ class Recorder:
             **self.attributes(running),
         }
         self._storage.fail(running.trial, attributes)
-        self._tidy_after(running, failed=True)
+        self._tidy_after(running)
 
     def measured(self, result: Result) -> tuple[list[float], dict[str, float]]:
         """Objective values and constraints of a result that went through `or_failure`."""
@@ -70,6 +70,6 @@ class Recorder:
         """Tidy up what a killed asker could not."""
         self._housekeeper.tidy(self._storage.trials())
 
-    def _tidy_after(self, running: Running, *, failed: bool) -> None:
-        trials = self._storage.trials()
-        self._housekeeper.after(running.trial.number, failed=failed, trials=trials)
+    def _tidy_after(self, running: Running) -> None:
+        told = self._storage.trials()[running.trial.number]
+        self._housekeeper.after(told)

@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from types import FrameType
 from typing import Any
@@ -27,7 +27,7 @@ from spiketune.study.jobs import JobMaker
 from spiketune.study.loop import Reason, StudyLoop
 from spiketune.study.progress import Progress
 from spiketune.study.records.folder import StudyFolder
-from spiketune.study.records.journal import StudyLock
+from spiketune.study.records.lock import StudyLock
 from spiketune.study.records.storage import StudyStorage
 from spiketune.study.records.table import ResultsTable
 from spiketune.study.rungs import leaf, resource_of
@@ -116,9 +116,10 @@ def run_session(
     """
     study, _ = settled(study_of(configuration), configuration.space)
     configuration = replace(configuration, study=study)  # what asks is written down, not `auto`
-    lock = StudyLock(folder.lock)
-    try:
-        storage = storage_of(folder, configuration, writable=True)
+    with (
+        StudyLock(folder.lock),
+        closing(storage_of(folder, configuration, writable=True)) as storage,
+    ):
         warm_start(storage, configuration)
         changed = change_in_words(storage.sessions(), study.sampler, len(storage.trials()))
         if changed is not None:
@@ -132,10 +133,7 @@ def run_session(
         loop = StudyLoop(storage, asker, executor, jobs, SystemClock(), listen)
         with signals_to(loop.request_stop), _telling_what_cannot_be_written(folder):
             reason = loop.run()
-        storage.close()
         return reason, loop.first_failure
-    finally:
-        lock.release()
 
 
 @contextmanager

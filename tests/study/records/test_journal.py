@@ -1,17 +1,17 @@
+import gc
 import json
 import multiprocessing
 import os
-import subprocess
-import sys
 
 import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from spiketune.errors import InputError, SpiketuneError, StudyLockedError
+from spiketune.errors import InputError, SpiketuneError
 from spiketune.study.records import journal as journal_module
-from spiketune.study.records.journal import BatchedStorage, JournalFile, StudyLock
+from spiketune.study.records.journal import BatchedStorage, JournalFile
+from tests.study.support import n_open_files
 
 
 @pytest.fixture
@@ -135,23 +135,23 @@ def test_a_stock_writer_beside_ours_loses_nothing_on_either_side(path):
         assert sum(key.startswith("ours-") for key in attributes) == written
 
 
-def test_a_second_asker_is_refused_and_told_who_holds_the_study(tmp_path):
-    lock = StudyLock(tmp_path / "study.lock")
-    assert StudyLock.is_held(tmp_path / "study.lock")
-    with pytest.raises(StudyLockedError, match=f"pid {os.getpid()}"):
-        StudyLock(tmp_path / "study.lock")
-    lock.release()
-    assert not StudyLock.is_held(tmp_path / "study.lock")
-    StudyLock(tmp_path / "study.lock").release()
+def test_a_journal_that_nobody_refers_to_any_more_is_closed(path):
+    BatchedStorage(JournalFile(path, writable=True)).get_all_studies()
+    before = n_open_files()
+    for _ in range(20):
+        BatchedStorage(JournalFile(path, writable=False)).get_all_studies()
+    gc.collect()
+    assert n_open_files() <= before
 
 
-def test_the_lock_of_a_killed_process_is_free(tmp_path):
-    code = (
-        "import os, sys, pathlib; from spiketune.study.records.journal import StudyLock;"
-        "lock = StudyLock(pathlib.Path(sys.argv[1])); os.kill(os.getpid(), 9)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "study.lock")], check=False)
-    StudyLock(tmp_path / "study.lock").release()
+def test_a_journal_is_closed_once(path):
+    journal = JournalFile(path, writable=True)
+    journal.close()
+    with path.open("rb") as other:  # gets the number that the journal's file had
+        journal.close()
+        del journal
+        gc.collect()
+        assert other.read() == b""
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

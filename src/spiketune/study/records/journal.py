@@ -2,27 +2,28 @@
 
 The stock file backend is lost for good after one torn line, and stalls for 30 s on a lock whose
 holder was killed. This one writes with O_APPEND, so that a stock writer beside it loses
-nothing, and is held by one asker at a time through a lock that the kernel frees.
+nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
-import socket
 import time
-from collections.abc import Container, Iterator
+import weakref
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any, final
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
+from optuna.storages.journal._storage import JournalOperation
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from spiketune.errors import InputError, SpiketuneError, StudyLockedError
+from spiketune.errors import InputError, SpiketuneError
 
 _TAIL_PATIENCE_S = 2.0  # a live writer finishes its line in milliseconds
 _TAIL_POLL_S = 0.02
@@ -47,6 +48,7 @@ class JournalFile(BaseJournalBackend):
             self._file = os.open(path, flags | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
+        self._close = weakref.finalize(self, os.close, self._file)
         self._n_read = 0
         self._offset = 0
 
@@ -109,8 +111,8 @@ class JournalFile(BaseJournalBackend):
         return 0
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)
+        """Close the file; it closes by itself with the last that refers to this object."""
+        self._close()
 
 
 @final
@@ -127,7 +129,7 @@ class BatchedStorage(JournalStorage):
     def batch(self) -> Iterator[None]:
         """Operations inside reach the file together when the block ends without an error.
 
-        Their effects, and what they return, can only be seen afterwards.
+        Their effects, and what they return, can only be seen afterwards (but for a study's id).
         """
         self._batch = []
         try:
@@ -139,6 +141,16 @@ class BatchedStorage(JournalStorage):
             self._backend.append_logs(logs)
             with self._thread_lock:
                 self._sync_with_backend()
+
+    def create_new_study(
+        self, directions: Sequence[StudyDirection], study_name: str | None = None
+    ) -> int:
+        """Make a study and say its id; in a batch, the id that it gets as the batch ends."""
+        if self._batch is None or study_name is None:
+            return super().create_new_study(directions, study_name)
+        named = {"study_name": study_name, "directions": directions}
+        self._write_log(JournalOperation.CREATE_STUDY, named)
+        return self._replay_result._next_study_id
 
     def _write_log(self, op_code: int, extra_fields: dict[str, Any]) -> None:
         if self._batch is None:
@@ -173,56 +185,3 @@ class BatchedStorage(JournalStorage):
     def last_created_trial_id(self) -> int:
         """Id of the trial that this process created last."""
         return self._replay_result._last_created_trial_id_by_this_process
-
-
-@final
-class StudyLock:
-    """One asker at a time: an exclusive lock on a file, freed by the kernel when it dies.
-
-    Raises:
-        StudyLockedError: If another process holds it; names its host and pid.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = self.holder(path)
-            os.close(self._file)
-            raise StudyLockedError(
-                f"{path.parent}: another process runs this study ({holder}); "
-                "wait for it, or stop it first"
-            ) from None
-        os.ftruncate(self._file, 0)
-        text = f"host {socket.gethostname()}, pid {os.getpid()}\n"
-        os.pwrite(self._file, text.encode(), 0)
-
-    @staticmethod
-    def holder(path: Path) -> str:
-        """Who holds the lock, as text."""
-        return path.read_text(encoding="utf-8").strip() or "host unknown"
-
-    @staticmethod
-    def is_held(path: Path) -> bool:
-        """Whether some process holds the lock."""
-        try:
-            file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(file)
-        return False
-
-    def release(self) -> None:
-        """Give the lock back."""
-        with contextlib.suppress(OSError):
-            os.close(self._file)

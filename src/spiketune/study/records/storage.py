@@ -13,7 +13,6 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from spiketune.config.study import Study
 from spiketune.errors import InputError
-from spiketune.logs import quiet_optuna
 from spiketune.samplers.asker import Proposal
 from spiketune.samplers.paused import RUNG, rung_of
 from spiketune.study.records.folder import StudyFolder
@@ -70,9 +69,8 @@ class StudyStorage:
             StudyDirection.MAXIMIZE if direction == "maximize" else StudyDirection.MINIMIZE
             for direction in study.objectives.values()
         ]
-        with quiet_optuna():  # the folder is announced by whoever made it
-            study_id = self.storage.create_new_study(directions, study.name)
         with self.storage.batch():
+            study_id = self.storage.create_new_study(directions, study.name)
             self.storage.set_study_system_attr(study_id, _METRIC_NAMES_KEY, list(study.objectives))
             for key, mark in marks_of(study, fingerprint).items():
                 self.storage.set_study_user_attr(study_id, key, mark)
@@ -111,8 +109,8 @@ class StudyStorage:
     def claim(self, trial: FrozenTrial, proposal: Proposal) -> FrozenTrial:
         """Start a trial that someone enqueued with Optuna's own tools."""
         storage, trial_id = self.storage, trial._trial_id
-        storage.set_trial_state_values(trial_id, TrialState.RUNNING)
         with storage.batch():
+            storage.set_trial_state_values(trial_id, TrialState.RUNNING)
             for name, distribution in proposal.distributions.items():
                 internal = distribution.to_internal_repr(proposal.stored[name])
                 storage.set_trial_param(trial_id, name, internal, distribution)
