@@ -21,6 +21,7 @@ STYLES: Mapping[str, tuple[str, str, str]] = {
     "islands": ("islands", "#CC79A7", "-"),
     "propulate+asha": ("Propulate, rungs", "#D55E00", "--"),
     "nsga2": ("NSGA-II", "#777777", "--"),
+    "cmaes+asha": ("CMA-ES, rungs", "#56B4E9", "--"),
     "tpe": ("TPE", "#E69F00", "--"),
     "random": ("random", "#BBBBBB", "--"),
 }
@@ -66,9 +67,7 @@ def plot(
     names = {
         label: h for a in axes for h, label in zip(*a.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(
-        names.values(), names, frameon=False, loc="outside lower center", ncols=len(names)
-    )
+    figure.legend(names.values(), names, frameon=False, loc="outside lower center", ncols=4)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=130)
     print(out)
