@@ -90,6 +90,9 @@ def test_what_is_added_is_not_kept_from_running_by_a_limit_that_is_spent(tmp_pat
     study.extend()
     assert budget_of(study) == (n_before + 2, None)
     assert len(run(study).rows()) == n_before + 2
+    study.set_budget(trials=100, time_s=0.001)
+    study.extend(trials=3)  # not up to 103: its time is over
+    assert budget_of(study) == (n_before + 5, None)
 
 
 def test_what_is_added_to_a_budget_with_something_left_comes_on_top_of_all_of_it(tmp_path):

@@ -243,7 +243,7 @@ class Study:
             self._prepared = True
 
     def extend(self, trials: int | None = None, time: float | str | None = None) -> None:
-        """Add to the budget of `study.yaml`, or to what is spent if that is more.
+        """Add to the budget of `study.yaml`, or to what is spent if the budget has no more.
 
         Where one of the two is given, the other, if it is spent, is lifted.
 
@@ -261,13 +261,12 @@ class Study:
         if trials is None and time is None:
             return
         budget, n_spent, spent_s = self.section.budget, self._n_counted(), self._uptime_s()
+        n_left, left_s = unspent(budget.trials, n_spent), unspent(budget.time, spent_s)
+        if (n_left, left_s) != (budget.trials, budget.time):
+            start = Budget()  # the study is over: on from where it stands
         self.set_budget(
-            trials=unspent(budget.trials, n_spent)
-            if trials is None
-            else max(start.trials or 0, n_spent) + trials,
-            time_s=unspent(budget.time, spent_s)
-            if time is None
-            else max(start.time or 0.0, spent_s) + seconds(time),
+            trials=n_left if trials is None else max(start.trials or 0, n_spent) + trials,
+            time_s=left_s if time is None else max(start.time or 0.0, spent_s) + seconds(time),
         )
 
     def set_budget(self, *, trials: int | None, time_s: float | None) -> None:
