@@ -9,7 +9,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help install install-dev quickstart test lint types imports pytest test-places test-pages test-others coverage test-slow benchmark chaos cluster-up cluster-down clean
+.PHONY: help install install-dev quickstart test lint types imports pytest test-places test-others coverage test-slow benchmark chaos cluster-up cluster-down clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -31,7 +31,7 @@ quickstart: install
 	$(BIN)/spiketune run quickstart --new
 
 test: lint imports
-	$(MAKE) --no-print-directory --jobs=3 types test-pages test-places  # the last mostly waits
+	$(MAKE) --no-print-directory --jobs=2 types test-places  # which mostly waits
 	$(MAKE) --no-print-directory test-others
 
 lint: install-dev
@@ -44,16 +44,13 @@ types: install-dev
 imports: install-dev
 	$(BIN)/lint-imports
 
-pytest: test-others test-pages test-places
+pytest: test-others test-places
 
 test-places: install-dev
 	$(BIN)/pytest -m 'not slow and places' --durations=10
 
-test-pages: install-dev
-	$(BIN)/pytest tests/docs -m 'not slow and not places' --durations=10
-
 test-others: install-dev
-	$(BIN)/pytest --ignore=tests/docs -m 'not slow and not places' --numprocesses auto --maxprocesses 4 --durations=10
+	$(BIN)/pytest -m 'not slow and not places' --numprocesses auto --maxprocesses 4 --durations=10
 
 coverage: install-dev
 	$(BIN)/pytest -m 'not slow' --cov --cov-report=term:skip-covered
