@@ -37,7 +37,8 @@ def test_who_only_looks_at_the_lock_keeps_nobody_from_taking_it(tmp_path, monkey
     with path.open("rb") as looker:
         fcntl.flock(looker, fcntl.LOCK_SH)  # as `is_held` does for a moment
         monkeypatch.setattr(lock_module.time, "sleep", lambda s: fcntl.flock(looker, fcntl.LOCK_UN))
-        StudyLock(path).release()
+        with StudyLock(path):
+            assert StudyLock.is_held(path)
 
 
 def test_who_may_only_read_the_lock_sees_that_it_is_held(tmp_path):
